@@ -1,0 +1,108 @@
+/* Frontends, backends and listens as the configuration gives them, with their
+ * bind addresses and servers. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config_types.h"
+
+struct config_bind {
+	struct config_bind *next;
+	const char *text; /* as written, this address only */
+	const char *name; /* NULL: none */
+	struct address address; /* kind fd: len == 0 and inherited_fd set */
+	int inherited_fd; /* -1: none */
+	unsigned id;
+	unsigned backlog; /* 0: the frontend's */
+	unsigned maxconn; /* 0: the frontend's */
+	unsigned mss; /* 0: not set */
+	unsigned tcp_user_timeout_ms;
+	unsigned shards; /* listening sockets; 0: one per thread (default); 1: one in all */
+	unsigned defer_accept_s; /* 0: off */
+	const char *interface;
+	bool has_tfo, is_transparent, is_v4v6, is_v6only;
+	int nice; /* accepted for compatibility, no effect */
+	int unix_mode, unix_uid, unix_gid; /* -1: unchanged */
+	struct config_place place;
+};
+
+struct config_server {
+	struct config_server *next;
+	const char *name;
+	const char *address_text;
+	struct address address; /* port 0 and is_port_mapped: the client's port + port_offset */
+	bool is_port_mapped;
+	int port_offset;
+	unsigned id;
+	unsigned weight; /* 0..256, default 1 */
+	unsigned maxconn; /* 0: no limit */
+	unsigned minconn; /* parsed with maxconn; 0: none */
+	unsigned maxqueue; /* 0: no limit */
+	unsigned tcp_user_timeout_ms;
+	bool is_backup, is_disabled, has_tfo;
+	struct config_source_address source;
+	struct config_place place;
+};
+
+struct config_use_backend {
+	struct config_use_backend *next;
+	const char *name; /* resolved by validate: */
+	struct config_proxy *backend;
+	struct config_place place;
+};
+
+enum config_balance {
+	CONFIG_BALANCE_ROUNDROBIN,
+	CONFIG_BALANCE_LEASTCONN,
+	CONFIG_BALANCE_FIRST,
+	CONFIG_BALANCE_SOURCE,
+	CONFIG_BALANCE_RANDOM,
+};
+
+enum config_role { CONFIG_ROLE_FRONTEND = 1, CONFIG_ROLE_BACKEND = 2 }; /* listen: both */
+
+struct config_proxy {
+	struct config_proxy *next;
+	const char *name;
+	unsigned roles;
+	unsigned id;
+	const char *description;
+	bool is_disabled;
+
+	struct config_timeouts timeouts;
+	struct config_log *logs;
+	const char *log_format; /* NULL: the default short line; option tcplog sets CONFIG_LOG_FORMAT_TCP */
+	const char *log_tag;
+	bool has_dontlognull, has_logasap, has_log_separate_errors, has_contstats;
+	bool has_socket_stats, has_dontlog_normal;
+
+	const char *relay; /* engine name or "auto"; NULL: not written, the other side's or global's counts */
+	bool has_splice_auto, has_splice_request, has_splice_response;
+	struct config_keepalive client_keepalive, server_keepalive;
+	bool has_nolinger, has_abortonclose;
+	bool has_smart_accept, has_smart_connect;
+
+	/* frontend */
+	struct config_bind *binds;
+	unsigned maxconn; /* 0: global's */
+	unsigned backlog; /* 0: maxconn */
+	unsigned rate_limit_sessions; /* per second, 0: none */
+	struct config_use_backend *use_backends;
+	const char *default_backend_name;
+	struct config_proxy *default_backend; /* a listen's is itself unless it names another */
+
+	/* backend */
+	enum config_balance balance;
+	unsigned random_draws; /* random(n), default 2 */
+	struct config_server *servers;
+	unsigned servers_count;
+	unsigned retries; /* default 3 */
+	int redispatch_interval; /* 0: off; N: every Nth retry; -N: the Nth before the last (-1 = last only) */
+	bool has_allbackups;
+	unsigned fullconn;
+	struct config_source_address source;
+	struct config_place place;
+};
+
+#define CONFIG_LOG_FORMAT_TCP "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq"

@@ -1,0 +1,168 @@
+/* The parameters of 'server' and 'default-server'. */
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "config/argument.h"
+#include "config/keyword.h"
+#include "config/values.h"
+
+static int parse_source(struct parser *parser, const struct statement *statement)
+{
+	struct config_server *server = statement->target;
+
+	return argument_source(parser, statement, &server->source);
+}
+
+static int parse_interface(struct parser *parser, const struct statement *statement)
+{
+	struct config_server *server = statement->target;
+
+	if (statement->count == 0 || statement->words[0][0] == '\0' ||
+		strlen(statement->words[0]) >= IF_NAMESIZE)
+		return statement_refuse(parser, statement);
+	server->source.interface = arena_copy(parser->arena, statement->words[0]);
+	return 1;
+}
+
+/* The words that take a flag of default-server back. */
+static int parse_no_backup(struct parser *parser, const struct statement *statement)
+{
+	(void)parser;
+	((struct config_server *)statement->target)->is_backup = false;
+	return 0;
+}
+
+static int parse_no_tfo(struct parser *parser, const struct statement *statement)
+{
+	(void)parser;
+	((struct config_server *)statement->target)->has_tfo = false;
+	return 0;
+}
+
+static int parse_enabled(struct parser *parser, const struct statement *statement)
+{
+	(void)parser;
+	((struct config_server *)statement->target)->is_disabled = false;
+	return 0;
+}
+
+#define PARAMETER .sections = ON_SERVER
+
+static const struct keyword parameters[] = {
+	{
+		.name = "backup",
+		PARAMETER,
+		FLAG_AT(struct config_server, is_backup),
+		.sentence = "Uses the server only when no normal one is available.",
+	},
+	{
+		.name = "disabled",
+		PARAMETER,
+		FLAG_AT(struct config_server, is_disabled),
+		.sentence =
+			"Starts with the server in maintenance: it gets no connection until it is enabled on the runtime socket.",
+	},
+	{
+		.name = "enabled",
+		PARAMETER,
+		HANDLED_BY(parse_enabled),
+		.sentence = "Takes back a 'disabled' of 'default-server'.",
+	},
+	{
+		.name = "id",
+		.arguments = "<number>",
+		PARAMETER,
+		COUNT_AT(struct config_server, id),
+		.min = 1,
+		.max = INT32_MAX,
+		.default_text = "the lowest free one",
+		.sentence = "Number of the server in statistics, unique in its backend.",
+	},
+	{
+		.name = "interface",
+		.arguments = "<name>",
+		PARAMETER,
+		HANDLED_BY(parse_interface),
+		.sentence = "Connects over this network interface. May need the capability CAP_NET_RAW.",
+	},
+	{
+		.name = "maxconn",
+		.arguments = "<connections>",
+		PARAMETER,
+		COUNT_AT(struct config_server, maxconn),
+		.max = INT32_MAX,
+		.default_text = "0, no limit",
+		.sentence = "Connections the server may have at a time; further ones wait in a queue.",
+	},
+	{
+		.name = "maxqueue",
+		.arguments = "<connections>",
+		PARAMETER,
+		COUNT_AT(struct config_server, maxqueue),
+		.max = INT32_MAX,
+		.default_text = "0, no limit",
+		.sentence = "Connections that may wait for this server; further ones go to another one.",
+	},
+	{
+		.name = "minconn",
+		.arguments = "<connections>",
+		PARAMETER,
+		COUNT_AT(struct config_server, minconn),
+		.max = INT32_MAX,
+		.default_text = "0, off",
+		.sentence =
+			"Lower bound of a limit that grows up to 'maxconn' with the backend's load, reaching it at 'fullconn'.",
+	},
+	{
+		.name = "no-backup",
+		PARAMETER,
+		HANDLED_BY(parse_no_backup),
+		.sentence = "Takes back a 'backup' of 'default-server'.",
+	},
+	{
+		.name = "no-tfo",
+		PARAMETER,
+		HANDLED_BY(parse_no_tfo),
+		.sentence = "Takes back a 'tfo' of 'default-server'.",
+	},
+	{
+		.name = "source",
+		.arguments = "<address>[:<port>[-<port>]] [interface <name>]",
+		PARAMETER,
+		HANDLED_BY(parse_source),
+		.default_text = "the proxy's 'source'",
+		.sentence = "Connects from this address, and from one of these ports when they are given.",
+	},
+	{
+		.name = "tcp-ut",
+		.arguments = "<time>",
+		PARAMETER,
+		TIME_AT(struct config_server, tcp_user_timeout_ms),
+		.max = VALUE_TIME_MS_MAX,
+		.unit = "ms",
+		.default_text = "the kernel's",
+		.sentence =
+			"Time sent bytes may stay unacknowledged by the server before the connection counts as broken.",
+	},
+	{
+		.name = "tfo",
+		PARAMETER,
+		FLAG_AT(struct config_server, has_tfo),
+		.sentence =
+			"Sends data in the first packet to the server (TCP Fast Open); a connection that does so counts "
+			"as made at once: 'timeout connect', 'retries' and redispatch do not apply to it.",
+	},
+	{
+		.name = "weight",
+		.arguments = "<number>",
+		PARAMETER,
+		COUNT_AT(struct config_server, weight),
+		.max = 256,
+		.default_text = "1",
+		.sentence =
+			"Share of the server in the balance, compared with the other servers'; 0 takes no new connection.",
+	},
+};
+
+const struct keyword_table keywords_server = {parameters, ARRAY_LENGTH(parameters)};

@@ -1,0 +1,140 @@
+/* Rules across keywords and sections. */
+#include <string.h>
+
+#include "config/keyword.h"
+#include "config/parser.h"
+
+static struct config_proxy *backend_find(const struct parser *parser, const char *name)
+{
+	for (struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
+		if ((draft->proxy.roles & CONFIG_ROLE_BACKEND) != 0 && strcmp(draft->proxy.name, name) == 0)
+			return &draft->proxy;
+	}
+	return NULL;
+}
+
+/* The backend whose name is nearest, for a hint. */
+static const char *backend_nearest(struct parser *parser, const char *name)
+{
+	const char **names;
+	size_t count = 0;
+
+	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next)
+		count++;
+	names = arena_alloc(parser->arena, (count + 1) * sizeof(*names));
+	count = 0;
+	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
+		if ((draft->proxy.roles & CONFIG_ROLE_BACKEND) != 0)
+			names[count++] = draft->proxy.name;
+	}
+	return name_nearest(names, name);
+}
+
+/* A reference from a line of the proxy; NULL after reporting. */
+static struct config_proxy *resolve(struct parser *parser, const struct config_proxy *proxy, const char *name,
+	const struct config_place *place)
+{
+	struct config_proxy *backend = backend_find(parser, name);
+	const char *nearest;
+
+	if (backend != NULL || parser->has_refused_section || parser->is_stopped)
+		return backend;
+	nearest = backend_nearest(parser, name);
+	if (nearest != NULL)
+		report_alert_at(parser, place,
+			"'%s' wants the backend '%s', which does not exist, did you mean '%s'?", proxy->name,
+			name, nearest);
+	else
+		report_alert_at(parser, place, "'%s' wants the backend '%s', which does not exist",
+			proxy->name, name);
+	return NULL;
+}
+
+static void resolve_backends(struct parser *parser, struct config_proxy *proxy)
+{
+	bool is_listen = (proxy->roles & CONFIG_ROLE_BACKEND) != 0;
+
+	if ((proxy->roles & CONFIG_ROLE_FRONTEND) == 0) {
+		proxy->default_backend_name = NULL;
+		return;
+	}
+	for (struct config_use_backend *use = proxy->use_backends; use != NULL; use = use->next)
+		use->backend = resolve(parser, proxy, use->name, &use->place);
+	if (proxy->default_backend_name != NULL)
+		proxy->default_backend = resolve(parser, proxy, proxy->default_backend_name, &proxy->place);
+	else if (is_listen)
+		proxy->default_backend = proxy;
+}
+
+/* Nothing here is wrong, but nothing useful comes of it either. */
+static void warn_useless(struct parser *parser, const struct draft *draft)
+{
+	const struct config_proxy *proxy = &draft->proxy;
+	const char *what = section_name(draft->section);
+	bool has_frontend = (proxy->roles & CONFIG_ROLE_FRONTEND) != 0;
+	bool leads_elsewhere = proxy->use_backends != NULL ||
+		(proxy->default_backend_name != NULL && proxy->default_backend != proxy);
+
+	if (has_frontend && proxy->binds == NULL)
+		report_warning_at(parser, &proxy->place,
+			"%s '%s' has no 'bind' directive: declare it as a backend if that was meant", what,
+			proxy->name);
+	if (draft->section == IN_FRONTEND && !leads_elsewhere)
+		report_warning_at(parser, &proxy->place,
+			"frontend '%s' has no 'default_backend': its connections are closed at once",
+			proxy->name);
+	if ((proxy->roles & CONFIG_ROLE_BACKEND) != 0 && proxy->servers == NULL &&
+		!(has_frontend && leads_elsewhere))
+		report_warning_at(parser, &proxy->place, "%s '%s' has no server", what, proxy->name);
+}
+
+static void warn_references(struct parser *parser, const struct config_proxy *proxy)
+{
+	const struct config_use_backend *use = proxy->use_backends;
+
+	if (use != NULL && use->next != NULL)
+		report_warning_at(parser, &use->next->place,
+			"this 'use_backend' is never reached: the one at line %u takes every connection",
+			use->place.line);
+	if (proxy->default_backend != NULL && proxy->default_backend != proxy &&
+		proxy->default_backend->is_disabled)
+		report_warning_at(parser, &proxy->place, "'%s' leads to the backend '%s', which is disabled",
+			proxy->name, proxy->default_backend->name);
+}
+
+static bool has_listener(const struct parser *parser)
+{
+	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
+		if (!draft->proxy.is_disabled && draft->proxy.binds != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void link_proxies(struct parser *parser)
+{
+	struct config_proxy **end = &parser->config->proxies;
+
+	for (struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
+		*end = &draft->proxy;
+		end = &draft->proxy.next;
+	}
+	*end = NULL;
+}
+
+void validate_config(struct parser *parser)
+{
+	link_proxies(parser);
+	identity_check(parser);
+	for (struct draft *draft = parser->drafts; draft != NULL; draft = draft->next)
+		resolve_backends(parser, &draft->proxy);
+	if (parser->alerts > 0)
+		return;
+	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
+		warn_useless(parser, draft);
+		warn_references(parser, &draft->proxy);
+	}
+	if (!has_listener(parser))
+		report_alert_all(parser, "no frontend or listen section%s has a 'bind' line: nothing to do",
+			parser->drafts != NULL ? " that is not disabled" : "");
+}
