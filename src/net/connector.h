@@ -1,0 +1,24 @@
+/* Opening the socket towards a server. */
+#pragma once
+
+#include "config/config.h"
+
+/* has_tfo: the SYN may then wait for the first write (and 0 be returned at once),
+ * so ask for it only with bytes for the server in hand. */
+struct connect_request {
+	const struct address *destination;
+	const struct config_source_address *source; /* NULL or !is_set: the kernel's choice */
+	const struct config_keepalive *keepalive;
+	unsigned user_timeout_ms, rcvbuf_bytes, sndbuf_bytes;
+	bool has_smart_connect; /* option tcp-smart-connect */
+	bool has_tfo;
+};
+
+/* Makes a non-blocking, CLOEXEC socket and begins to connect; TCP_NODELAY on;
+ * IP_BIND_ADDRESS_NO_PORT with a source address without port, a port range is
+ * tried port by port from a random one, each at most once.  Returns 0 (connected already) or -EINPROGRESS with
+ * *ret_fd the caller's, or another -errno (EMFILE, EADDRNOTAVAIL, ECONNREFUSED,
+ * EAGAIN for a full unix backlog, …) with no fd. */
+int connector_open(const struct connect_request *request, int *ret_fd) MUST_USE;
+/* After the first writable event: 0, or the connect's -errno. */
+int connector_result(int fd) MUST_USE;
