@@ -1,0 +1,42 @@
+/* Which engine a direction should have, from what its flow does.  Every rule
+ * carries its measurement in docs/engines.md.
+ *
+ *   score of bulk      engine
+ *   0 .. 2             copy: fewest cycles for messages, one read and one write
+ *   3 (of 3) and more  splice: pages move, bytes do not
+ *
+ * A big read adds one, a small one takes one off; between the two marks a
+ * direction keeps the engine it has. */
+
+#include "relay/engine.h"
+
+enum {
+	BIG_READ_BYTES = 64 * 1024,
+	SMALL_READ_BYTES = 16 * 1024,
+	SCORE_SPLICE = 3,
+	SCORE_MAX = 6,
+};
+
+void relay_auto_learn(struct relay_direction *direction, uint32_t bytes)
+{
+	if (bytes >= BIG_READ_BYTES && direction->bulk_score < SCORE_MAX)
+		direction->bulk_score++;
+	if (bytes < SMALL_READ_BYTES && direction->bulk_score > 0)
+		direction->bulk_score--;
+}
+
+const struct relay_engine *relay_auto_choose(const struct relay *relay, enum relay_side from)
+{
+	const struct relay_direction *direction = &relay->directions[from];
+	/* splice(2) stops before urgent data and would wait for ever. */
+	if (relay->ends[from].has_urgent)
+		return &relay_engine_copy;
+	if (direction->wanted != NULL)
+		return direction->wanted;
+	if (direction->bulk_score >= SCORE_SPLICE &&
+		relay->worker->engine_refusals[relay_engine_index(&relay_engine_splice)] == NULL)
+		return &relay_engine_splice;
+	if (direction->bulk_score == 0)
+		return &relay_engine_copy;
+	return direction->engine;
+}

@@ -1,0 +1,72 @@
+/* One way of moving bytes between two connected sockets.
+ *
+ * A relay has two directions, each carried by one engine at a time.  From start()
+ * until stop() or discard() an engine is the only reader of the direction's
+ * source and the only writer of its target.  It keeps order, loses nothing,
+ * reports the source's end once, after all before it was delivered, and bounds
+ * what it holds.
+ *
+ * The engines of this version are pumps: advance() is called when a socket became
+ * ready and does a bounded amount of work, the oldest bytes first. */
+#pragma once
+
+#include "relay/relay.h"
+
+enum engine_progress {
+	ENGINE_WAITING, /* needs an edge: the source is empty or the target full */
+	ENGINE_MORE, /* its budget is used up: call again next pass */
+	ENGINE_SOURCE_ENDED, /* the source gave EOF; nothing is held */
+	ENGINE_FAILED, /* *ret_failure says where; a failed source leaves nothing held */
+	ENGINE_REFUSED, /* cannot carry the direction now (no pipe); nothing is held, copy must */
+};
+
+struct engine_failure {
+	enum relay_side side; /* whose socket failed; meaningless with ENOMEM */
+	int error; /* positive errno */
+};
+
+/* What this kernel allows, found by trying. */
+struct kernel_facts {
+	int splice_error; /* 0: a TCP socket can be spliced through a pipe */
+	unsigned pipe_bytes_max; /* the largest pipe that was granted */
+};
+
+struct relay_engine {
+	const char *name; /* as written in the configuration */
+	const char *summary; /* one sentence for the manual */
+
+	/* NULL if usable here, else why not, in words for the operator (static). */
+	const char *(*unavailable)(const struct kernel_facts *facts);
+	/* Per worker: private state, kept in worker->engine_states.  Return 0 or -errno. */
+	int (*open)(struct relay_worker *worker, void **ret_state);
+	void (*close)(struct relay_worker *worker, void *state);
+
+	enum engine_progress (*advance)(
+		struct relay *relay, enum relay_side from, struct engine_failure *ret_failure);
+	/* Throws away what is held (its target is gone) and lets go of everything. */
+	void (*discard)(struct relay *relay, enum relay_side from);
+	/* Whether it holds nothing, so that another engine may take the direction over. */
+	bool (*is_clean)(const struct relay *relay, enum relay_side from);
+};
+
+/* In order of preference, NULL-terminated; the last one is always available. */
+extern const struct relay_engine *const relay_engines[];
+extern const struct relay_engine relay_engine_copy, relay_engine_splice;
+
+const struct relay_engine *relay_engine_find(const char *name);
+unsigned relay_engine_index(const struct relay_engine *engine);
+/* Names for the configuration: "auto" first, NULL-terminated. */
+const char *const *relay_engine_names(void);
+
+void kernel_facts_probe(struct kernel_facts *ret_facts);
+
+/* For engines: bytes were taken from the source / accepted by the target. */
+void relay_note_read(struct relay *relay, enum relay_side from);
+void relay_note_written(struct relay *relay, enum relay_side from, uint32_t bytes);
+/* Copies bytes that the target must get first into a held copy buffer.  Returns 0 or -ENOMEM. */
+int relay_copy_hold(struct relay *relay, enum relay_side from, const void *bytes, uint32_t len) MUST_USE;
+
+/* auto.c: the engine that the direction should have now (maybe the one it has). */
+const struct relay_engine *relay_auto_choose(const struct relay *relay, enum relay_side from);
+/* auto.c: one read brought so many bytes of at most so many. */
+void relay_auto_learn(struct relay_direction *direction, uint32_t bytes);

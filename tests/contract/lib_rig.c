@@ -1,0 +1,269 @@
+/* The rig: a worker, the passes of its loop, and what must hold after each. */
+#include "lib_line.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/hash.h"
+
+enum { CASE_LIMIT_MS = 10000, IDLE_STEPS = 8, IDLE_WAIT_MS = 10, SETTLED_PASSES = 3, SETTLE_WAIT_MS = 1 };
+
+static const struct rig_limits limits_roomy = {
+	.buffer_bytes = 128 * 1024,
+	.pipe_bytes = 256 * 1024,
+	.pipes_max = 64,
+	.held_bytes_max = 64 << 20,
+};
+
+bool rig_is_tcp(const struct rig *rig)
+{
+	return rig->family != FAMILY_UNIX;
+}
+
+bool rig_asks(const struct rig *rig, const char *name)
+{
+	return strcmp(rig->engine, name) == 0;
+}
+
+uint64_t rig_random(struct rig *rig, uint64_t below)
+{
+	rig->random = hash_mix(rig->random + 1);
+	return rig->random % below;
+}
+
+size_t rig_random_size(struct rig *rig, unsigned bits_max)
+{
+	return 1 + rig_random(rig, 1ULL << rig_random(rig, bits_max + 1));
+}
+
+/* Counts this process's descriptors by number, without the one that looks. */
+static void fds_list(uint8_t *counts, size_t len)
+{
+	DIR *folder = opendir("/proc/self/fd");
+
+	assert_non_null(folder);
+	memset(counts, 0, len);
+	for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+		long fd = strtol(entry->d_name, NULL, 10);
+
+		if (entry->d_name[0] != '.' && fd != dirfd(folder) && (size_t)fd < len)
+			counts[fd]++;
+	}
+	assert_int_equal(closedir(folder), 0);
+}
+
+/* What the owner of a relay does. */
+
+static void on_half_closed(struct relay *relay, enum relay_side from)
+{
+	struct line *line = container_of(relay, struct line, relay);
+	uint64_t owed = line->far[from].sent + (from == RELAY_CLIENT ? line->prefix_bytes : 0);
+
+	assert_true(!line->is_stopped && line->ends == 0);
+	assert_true(relay->is_running && relay->directions[from].is_ended);
+	assert_int_equal(line->half_closes[from]++, 0);
+	/* An end that was asked for comes after all the bytes. */
+	if (line->far[from].has_finished && !line->far[from].is_reset)
+		assert_int_equal(relay->directions[from].bytes, owed);
+	if (line->stops_on_half_close)
+		line_stop(line);
+}
+
+static void on_side_failed(struct relay *relay, enum relay_side side)
+{
+	struct line *line = container_of(relay, struct line, relay);
+
+	assert_true(!line->is_stopped && line->ends == 0);
+	assert_true(relay->is_running && relay->ends[side].error != 0);
+	assert_int_equal(line->failures[side]++, 0);
+}
+
+/* Nobody will come back to what may be freed now. */
+void line_check_let_go(const struct line *line)
+{
+	const struct relay *relay = &line->relay;
+
+	for (unsigned side = 0; side < RELAY_SIDES; side++) {
+		assert_int_equal(relay_held_bytes(relay, side), 0);
+		assert_null(relay->directions[side].held);
+		assert_false(loop_watch_is_live(&relay->ends[side].watch));
+	}
+	assert_false(relay->is_running);
+	/* A relay that never started has no nodes yet. */
+	assert_true(relay->task.node.next == NULL || list_is_empty(&relay->task.node));
+}
+
+static void near_close(struct line *line)
+{
+	for (unsigned side = 0; side < RELAY_SIDES; side++)
+		fd_close(&line->near[side]);
+}
+
+static void on_end(struct relay *relay, enum relay_outcome outcome, enum relay_side side)
+{
+	struct line *line = container_of(relay, struct line, relay);
+
+	assert_false(line->is_stopped);
+	assert_int_equal(line->ends++, 0);
+	line->outcome = outcome;
+	line->broken_side = side;
+	line_check_let_go(line);
+	relay_stop(relay); /* harmless */
+	/* After a failure the sockets stay open for what is still to be delivered. */
+	if (outcome != RELAY_BROKEN)
+		near_close(line);
+}
+
+void rig_open(struct rig *rig, const char *engine, enum family family, const struct rig_limits *limits)
+{
+	*rig = (struct rig){
+		.engine = engine,
+		.family = family,
+		.limits = limits != NULL ? *limits : limits_roomy,
+		.random = 1,
+		.deadline_ms = clock_monotonic_ms() + CASE_LIMIT_MS,
+	};
+	fds_list(rig->fds_before, sizeof(rig->fds_before));
+	list_init(&rig->lines);
+	rig->loop = loop_create();
+	assert_non_null(rig->loop);
+	const struct relay_worker_options options = {
+		.loop = rig->loop,
+		.buffer_bytes = rig->limits.buffer_bytes,
+		.pipe_bytes = rig->limits.pipe_bytes,
+		.pipes_max = rig->limits.pipes_max,
+		.held_bytes_max = rig->limits.held_bytes_max,
+		.on_half_closed = on_half_closed,
+		.on_side_failed = on_side_failed,
+		.on_end = on_end,
+	};
+	assert_int_equal(relay_worker_init(&rig->worker, &options), 0);
+}
+
+/* Sums are compared with what the closed lines had. */
+static void counters_check(struct rig *rig)
+{
+	uint64_t bytes = 0, ever = 0, moves = 0;
+
+	for (unsigned i = 0; relay_engines[i] != NULL; i++) {
+		const struct relay_engine_counters *counters = &rig->worker.engines[i];
+
+		assert_int_equal(counter_read(&counters->directions_now), 0);
+		bytes += counter_read(&counters->bytes);
+		ever += counter_read(&counters->directions_ever);
+		moves += counter_read(&counters->moves_in);
+	}
+	assert_int_equal(bytes, rig->bytes_total);
+	assert_int_equal(moves, rig->moves_total);
+	assert_int_equal(ever, RELAY_SIDES * rig->lines_ever + moves);
+}
+
+void rig_close(struct rig *rig)
+{
+	uint8_t fds_after[sizeof(rig->fds_before)];
+
+	while (!list_is_empty(&rig->lines))
+		line_close(container_of(rig->lines.next, struct line, node));
+	/* Nothing comes for lines that are gone. */
+	rig_pass(rig, 0);
+	counters_check(rig);
+	assert_int_equal(rig->worker.held_bytes, 0);
+	assert_int_equal(rig->worker.pipes_used, 0);
+	relay_worker_release(&rig->worker);
+	assert_int_equal(rig->worker.pipes_made, 0);
+	loop_destroy(rig->loop);
+	fds_list(fds_after, sizeof(fds_after));
+	assert_memory_equal(fds_after, rig->fds_before, sizeof(fds_after));
+}
+
+/* What holds after every pass. */
+
+static void direction_check(const struct line *line, enum relay_side from)
+{
+	const struct relay_direction *direction = &line->relay.directions[from];
+	const struct rig_limits *limits = &line->rig->limits;
+	uint64_t held = relay_held_bytes(&line->relay, from);
+	uint64_t prefix = from == RELAY_CLIENT ? line->prefix_bytes : 0;
+	uint64_t held_max =
+		limits->buffer_bytes > limits->pipe_bytes ? limits->buffer_bytes : limits->pipe_bytes;
+
+	assert_int_equal(direction->held != NULL, held > 0);
+	assert_true(held <= held_max || held <= prefix);
+	assert_true(direction->bytes + held <= line->far[from].sent + prefix);
+	assert_true(line->far[relay_other(from)].received <= direction->bytes);
+}
+
+static void rig_check(const struct rig *rig)
+{
+	const struct relay_worker *worker = &rig->worker;
+	uint64_t held = 0, prefixes = 0, pipes = 0;
+
+	for (struct list *node = rig->lines.next; node != &rig->lines; node = node->next) {
+		const struct line *line = container_of(node, struct line, node);
+
+		for (unsigned from = 0; from < RELAY_SIDES; from++) {
+			const struct relay_direction *direction = &line->relay.directions[from];
+
+			direction_check(line, from);
+			if (direction->engine == &relay_engine_copy)
+				held += relay_held_bytes(&line->relay, from);
+			else
+				pipes += direction->held != NULL;
+		}
+		prefixes += line->prefix_bytes;
+	}
+	assert_true(held <= worker->held_bytes);
+	assert_int_equal(held > 0, worker->held_bytes > 0);
+	assert_true(worker->held_bytes <= rig->limits.held_bytes_max + prefixes);
+	assert_int_equal(pipes, worker->pipes_used);
+	assert_true(worker->pipes_used <= worker->pipes_made);
+	assert_true(worker->pipes_made <= rig->limits.pipes_max);
+}
+
+void rig_pass(struct rig *rig, int wait_ms)
+{
+	if (clock_monotonic_ms() >= rig->deadline_ms) {
+		for (struct list *node = rig->lines.next; node != &rig->lines; node = node->next)
+			line_print(container_of(node, struct line, node));
+		fail_msg("the case did not come to its end");
+	}
+	loop_run_once(rig->loop, wait_ms);
+	rig_check(rig);
+}
+
+void rig_step(struct rig *rig)
+{
+	rig->idle_steps = rig->moved_before == rig->moved ? rig->idle_steps + 1 : 0;
+	rig->moved_before = rig->moved;
+	rig_pass(rig, rig->idle_steps >= IDLE_STEPS ? IDLE_WAIT_MS : 0);
+}
+
+static uint64_t progress_sum(const struct rig *rig)
+{
+	uint64_t sum = rig->moved;
+
+	for (struct list *node = rig->lines.next; node != &rig->lines; node = node->next) {
+		const struct line *line = container_of(node, struct line, node);
+
+		for (unsigned from = 0; from < RELAY_SIDES; from++)
+			sum += 2 * line->relay.directions[from].bytes + relay_held_bytes(&line->relay, from) +
+				line->half_closes[from];
+		sum += line->ends;
+	}
+	return sum;
+}
+
+void rig_settle(struct rig *rig)
+{
+	unsigned same = 0;
+
+	while (same < SETTLED_PASSES) {
+		uint64_t before = progress_sum(rig);
+
+		rig_pass(rig, SETTLE_WAIT_MS);
+		same = progress_sum(rig) == before ? same + 1 : 0;
+	}
+}
