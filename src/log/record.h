@@ -1,0 +1,25 @@
+/* What one finished (or just started) session tells the log; plain data, filled
+ * by session, rendered by log/format.c. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/address.h"
+
+enum { LOG_TIME_NONE = -1 }; /* the phase was never reached: printed as -1 */
+
+struct log_record {
+	uint64_t id;
+	uint64_t accepted_wall_us;
+	struct endpoint client, frontend_local, backend_local, server;
+	const char *frontend, *listener, *backend, *server_name; /* NULL: "<NOSRV>" */
+	int64_t wait_ms, connect_ms, total_ms; /* Tw Tc Tt */
+	int64_t handshake_ms; /* Th: accept to first step, 0 here */
+	uint64_t bytes_in, bytes_out; /* %U, %B */
+	char end_cause, end_phase; /* %ts */
+	const char *end_reason; /* our words: %[reason] */
+	const char *engine_in, *engine_out; /* last engine per direction */
+	unsigned actconn, feconn, beconn, srvconn, retries, srv_queue, backend_queue;
+	bool is_redispatched; /* "+" before retries */
+	bool is_early; /* option logasap: "+" before Tt and bytes */
+};
