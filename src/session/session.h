@@ -1,0 +1,85 @@
+/* The life of one client connection, from accept to its log line.
+ *
+ * Owned by one worker; every function here runs on that worker's thread unless
+ * it says otherwise.  States and their arrows are one table in session.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/backend.h"
+#include "base/pool.h"
+#include "log/log_sender.h"
+#include "log/record.h"
+#include "loop/loop.h"
+#include "net/acceptor.h"
+#include "net/frontend.h"
+#include "relay/relay.h"
+#include "session/close_reason.h"
+
+enum session_state {
+	SESSION_CHOOSING,
+	SESSION_QUEUED, /* for a server's slot */
+	SESSION_CONNECTING,
+	SESSION_RETRYING, /* before the next try; for the same server after a turn-around */
+	SESSION_RELAYING,
+	SESSION_DRAINING, /* one direction has ended, or one side broke */
+	SESSION_CLOSING, /* delivering the last bytes before a reset */
+	SESSION_CLOSED,
+	SESSION_STATES
+};
+const char *session_state_name(enum session_state state);
+
+struct session;
+
+/* A worker's sessions and what they share. */
+struct session_table {
+	struct loop *loop;
+	struct relay_worker relay_worker; /* its options' sizes are set before init */
+	struct pool pool;
+	struct list sessions; /* in order of their ids */
+	const struct config_global *global;
+	struct accept_limits *limits;
+	struct log_ring *log_ring; /* NULL: no logging */
+	unsigned worker; /* index of our counter blocks */
+	uint64_t next_id, ids_step; /* ids are unique in the process */
+	counter closes[CLOSE_REASONS];
+	counter sessions_ever;
+	void *owner;
+};
+
+int session_table_init(struct session_table *table) MUST_USE;
+/* Ends every session at once; both peers of each are reset. */
+void session_table_kill_all(struct session_table *table, enum close_reason reason);
+/* No session may be left (their memory goes at the end of the pass that closed them). */
+void session_table_release(struct session_table *table);
+
+/* acceptor's on_accept: takes fd over. */
+void session_open(struct session_table *table, struct listener *listener, int fd, const struct address *peer);
+
+/* Operator's `shutdown session`, hard stop: both ends are reset. */
+void session_kill(struct session *session, enum close_reason reason);
+
+/* First session with id > after_id (0: the first), or NULL. */
+struct session *session_table_next(struct session_table *table, uint64_t after_id);
+/* The session that follows this one, or NULL. */
+struct session *session_table_after(struct session_table *table, const struct session *session);
+struct session *session_table_find(struct session_table *table, uint64_t id);
+
+/* A snapshot for show sess; no pointers into the session but to long-lived names. */
+struct session_view {
+	uint64_t id;
+	enum session_state state;
+	const char *frontend, *listener, *backend, *server; /* backend, server may be NULL */
+	struct endpoint client, frontend_local, server_peer;
+	int client_fd, server_fd; /* -1: none */
+	uint64_t age_ms, idle_ms[RELAY_SIDES];
+	int64_t expires_in_ms; /* -1: no timer */
+	uint64_t bytes[RELAY_SIDES]; /* by source */
+	uint32_t held[RELAY_SIDES];
+	const char *engines[RELAY_SIDES]; /* NULL before relaying */
+	uint16_t moves[RELAY_SIDES];
+	bool is_ended[RELAY_SIDES]; /* the source has closed */
+	unsigned retries;
+};
+void session_view(const struct session *session, struct session_view *ret_view);

@@ -1,0 +1,85 @@
+/* What the files of this folder share: the session itself and its steps. */
+#pragma once
+
+#include "session/session.h"
+
+/* A place in the queue outlives its session when a grant is already on its way. */
+struct session_wait {
+	struct queue_waiter waiter;
+	struct session *session; /* NULL: it has left */
+};
+
+/* How a socket is given back. */
+enum session_farewell {
+	FAREWELL_ORDERLY, /* FIN after the bytes already accepted */
+	FAREWELL_RESET, /* RST, so that the peer knows the stream is incomplete */
+};
+
+struct session {
+	struct list node; /* in table->sessions */
+	struct session_table *table;
+	uint64_t id;
+	struct relay relay;
+	struct loop_timer timer;
+	struct loop_task free_task;
+	struct listener *listener;
+	struct backend *backend;
+	struct server *server; /* holds a slot on it; NULL: none */
+	struct server *last_server; /* tried last, for logs and redispatch */
+	struct session_wait *wait;
+	uint64_t accepted_wall_us, accepted_ms;
+	uint64_t step_ms; /* when queueing, connecting or closing began */
+	uint64_t counted[RELAY_SIDES]; /* bytes already in the counters */
+	struct endpoint client;
+	int client_fd, server_fd;
+	int32_t wait_ms, connect_ms; /* -1: not reached */
+	uint16_t retries;
+	uint8_t state, reason;
+	uint8_t client_events; /* seen before relaying */
+	uint8_t broken_side; /* while closing */
+	bool is_redispatched : 1;
+	bool is_turning_same : 1; /* the next choice is for last_server */
+	bool is_logged_early : 1;
+};
+
+/* session.c: the only place where the state changes; CHECKs the arrow. */
+void session_enter(struct session *session, enum session_state state);
+/* Ends it: logs, counts, gives both sockets back as told, frees after this pass. */
+void session_close(struct session *session, enum close_reason reason, enum session_farewell client,
+	enum session_farewell server);
+/* Brings bytes relayed since the last time into the counters. */
+void session_count_bytes(struct session *session);
+void session_timer_set(struct session *session, uint64_t at_ms);
+static inline uint64_t session_now_ms(const struct session *session)
+{
+	return loop_now_ms(session->table->loop);
+}
+const struct config_proxy *session_frontend_config(const struct session *session);
+
+/* choose.c */
+void session_choose(struct session *session);
+void session_queue_leave(struct session *session);
+void session_queue_timeout(struct session *session);
+
+/* connect.c */
+void session_connect(struct session *session);
+void session_connect_timeout(struct session *session);
+void session_server_release(struct session *session);
+
+/* relaying.c */
+void session_relay_begin(struct session *session, unsigned server_events);
+void session_relay_timeout(struct session *session);
+void session_on_half_closed(struct relay *relay, enum relay_side from);
+void session_on_side_failed(struct relay *relay, enum relay_side side);
+void session_on_relay_end(struct relay *relay, enum relay_outcome outcome, enum relay_side side);
+
+/* closing.c: hands the last bytes over, then resets. */
+void session_closing_begin(struct session *session, enum relay_side broken_side);
+void session_closing_check(struct session *session);
+/* Bytes that the peer of fd has not acknowledged yet. */
+int session_unsent_bytes(int fd);
+/* A TCP connection that was reset or given up. */
+bool session_socket_is_dead(int fd);
+
+/* session_log.c */
+void session_log(const struct session *session, bool is_early);
