@@ -1,0 +1,62 @@
+/* Everything that a running configuration consists of.  Made, changed and ended
+ * on the control thread, which is the main thread. */
+#pragma once
+
+#include <pthread.h>
+
+#include "config/config.h"
+#include "worker/worker.h"
+
+struct accept_change;
+
+enum instance_state { INSTANCE_RUNNING, INSTANCE_SOFT_STOPPING, INSTANCE_STOPPED };
+
+struct instance {
+	const struct config *config;
+	struct frontend *frontends;
+	struct backend *backends;
+	struct accept_limits limits;
+	struct worker *workers;
+	unsigned workers_count;
+	struct loop *control_loop;
+	struct log_sender *log_sender;
+	struct log_ring *event_ring; /* process events, under event_lock */
+	pthread_mutex_t event_lock;
+	enum instance_state state;
+	uint64_t started_wall_us, started_ms;
+	/* In force, derived from the configuration and the machine. */
+	uint64_t held_bytes_max; /* of all workers */
+	uint32_t pipes_max; /* of all workers */
+	unsigned long fd_limit;
+	/* Soft stop has ended: no session is left.  On the control loop. */
+	void (*on_stopped)(struct instance *instance);
+	struct loop_timer stop_timer;
+	struct accept_change *stop_change; /* made at start, so that a soft stop cannot fail */
+};
+
+/* What only the layers above the configuration can judge: the log formats.  Reports
+ * by log_event; returns 0 or -EINVAL.  No side effects. */
+int instance_config_check(const struct config *config) MUST_USE;
+
+/* Builds frontends, backends and workers from the configuration and opens the
+ * listening sockets; starts nothing.  Mistakes are reported by log_event.
+ * Returns 0 or -errno. */
+int instance_create(
+	const struct config *config, struct loop *control_loop, struct instance **ret_instance) MUST_USE;
+/* Threads begin to accept. */
+int instance_start(struct instance *instance) MUST_USE;
+/* Stops accepting and closes the listening sockets; on_stopped follows when the
+ * last session has ended.  Idempotent. */
+void instance_soft_stop(struct instance *instance);
+/* Ends every session, joins the threads. */
+void instance_stop(struct instance *instance);
+/* instance_stop() first when threads run.  NULL is allowed. */
+void instance_destroy(struct instance *instance);
+
+struct frontend *instance_frontend_find(const struct instance *instance, const char *name);
+struct backend *instance_backend_find(const struct instance *instance, const char *name);
+
+/* Operator's enable, disable (PAUSED) and shutdown (STOPPED, for good) of a frontend.
+ * Returns 0, or -ENOMEM with nothing changed, which is reported by log_event. */
+int instance_frontend_set_state(
+	struct instance *instance, struct frontend *frontend, enum frontend_state state) MUST_USE;
