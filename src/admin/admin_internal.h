@@ -1,0 +1,38 @@
+/* What the files of this folder share. */
+#pragma once
+
+#include "admin/admin.h"
+#include "admin/sampler.h"
+#include "admin/stat_object.h"
+
+struct runtime_server;
+struct metrics_server;
+
+struct admin {
+	struct instance *instance;
+	struct loop *loop;
+	const struct config_global *global;
+	struct stat_objects objects;
+	struct sampler sampler;
+	struct runtime_server *runtime; /* NULL: no stats socket */
+	struct metrics_server *metrics; /* NULL: no metrics bind */
+	uint32_t maxconn_initial; /* what `set maxconn global 0` returns to */
+};
+
+/* admin_socket.c: listens at an address; a unix socket appears under its path
+ * only when it is ready and has its mode and owner. */
+struct admin_socket {
+	int fd; /* -1: closed */
+	struct address address;
+	uint64_t path_device, path_inode; /* of our file, inode 0: none */
+};
+
+struct admin_socket_options {
+	struct address address;
+	int mode, uid, gid; /* -1: unchanged */
+};
+
+/* Returns 0 or -errno with nothing left behind. */
+int admin_socket_open(const struct admin_socket_options *options, struct admin_socket *ret_socket) MUST_USE;
+/* Removes the path too if it is still ours. */
+void admin_socket_close(struct admin_socket *listening);

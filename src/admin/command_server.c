@@ -1,0 +1,190 @@
+/* Commands that show and change servers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/command.h"
+#include "base/clock.h"
+#include "base/lookup.h"
+
+enum { WEIGHT_MAX = 256 };
+
+static const struct lookup server_states[] = {
+	{"ready", SERVER_READY}, {"drain", SERVER_DRAIN}, {"maint", SERVER_MAINT}};
+
+COMMAND(enable_server)
+{
+	struct server *server = command_server(command, command_argument(command, 0));
+	if (server)
+		server_set_admin(server, SERVER_READY);
+	return COMMAND_DONE;
+}
+
+COMMAND(disable_server)
+{
+	struct server *server = command_server(command, command_argument(command, 0));
+	if (server)
+		server_set_admin(server, SERVER_MAINT);
+	return COMMAND_DONE;
+}
+
+static enum command_progress weight_set(struct command *command, struct server *server, const char *text)
+{
+	char *end = NULL;
+	if (!text)
+		return command_reply(command, "Require <weight> or <weight%>.");
+	unsigned long weight = strtoul(text, &end, 10);
+	bool is_relative = *end == '%' && end[1] == '\0';
+	if (end == text || text[0] == '-' || (*end && !is_relative))
+		return command_reply(command, "A weight is a number or a percentage.");
+	if (is_relative && weight > 0) {
+		unsigned long most = (unsigned long)WEIGHT_MAX * 100;
+		weight = (weight > most ? most : weight) * server->config->weight / 100;
+		weight = weight > WEIGHT_MAX ? WEIGHT_MAX : weight;
+	}
+	if (weight > WEIGHT_MAX)
+		return command_reply(command, "Absolute weight can only be between 0 and 256 inclusive.");
+	server_set_weight(server, (uint32_t)weight);
+	return COMMAND_DONE;
+}
+
+COMMAND(set_server)
+{
+	int state = SERVER_READY;
+	struct server *server = command_server(command, command_argument(command, 0));
+	const char *what = command_argument(command, 1);
+	const char *value = command_argument(command, 2);
+	if (!server)
+		return COMMAND_DONE;
+	if (what && strcmp(what, "weight") == 0)
+		return weight_set(command, server, value);
+	if (!what || strcmp(what, "state") != 0)
+		return command_reply(command, "usage: set server <backend>/<server> state | weight <value>");
+	if (!value || !lookup_value(server_states, ARRAY_LENGTH(server_states), value, &state))
+		return command_reply(
+			command, "'set server <srv> state' expects 'ready', 'drain' and 'maint'.");
+	server_set_admin(server, (enum server_admin)state);
+	return COMMAND_DONE;
+}
+
+COMMAND(set_weight)
+{
+	struct server *server = command_server(command, command_argument(command, 0));
+	return server ? weight_set(command, server, command_argument(command, 1)) : COMMAND_DONE;
+}
+
+COMMAND(get_weight)
+{
+	struct server *server = command_server(command, command_argument(command, 0));
+	if (server)
+		text_grow_printf(command->out, "%u (initial %u)\n", stat_gauge(&server->weight),
+			server->config->weight);
+	return COMMAND_DONE;
+}
+
+/* The optional argument names one backend.  Returns false when there is none such. */
+static bool backend_argument(struct command *command, const struct backend **ret_only)
+{
+	const char *name = command_argument(command, 0);
+	*ret_only = name ? command_backend(command, name) : NULL;
+	if (name && !*ret_only)
+		text_grow_add(command->out, "Can't find backend.\n");
+	return !name || *ret_only;
+}
+
+static void server_address(const struct server *server, char *ret_host, size_t size, unsigned *ret_port)
+{
+	struct endpoint endpoint;
+	endpoint_from_address(&server->config->address, &endpoint);
+	endpoint_print_host(&endpoint, ret_host, size);
+	*ret_port = endpoint.port;
+}
+
+/* HAProxy's numbers: 0 is stopped, 2 running. */
+static unsigned operational_state(const struct server *server)
+{
+	bool is_up = __atomic_load_n(&server->is_up, __ATOMIC_RELAXED);
+	enum server_admin admin = __atomic_load_n(&server->admin, __ATOMIC_RELAXED);
+	return is_up && admin != SERVER_MAINT ? 2 : 0;
+}
+
+/* HAProxy's bits: forced maintenance, maintenance by configuration, forced drain. */
+static unsigned admin_state(const struct server *server)
+{
+	enum { FORCED_MAINTENANCE = 1, CONFIGURED_MAINTENANCE = 4, FORCED_DRAIN = 8 };
+	switch (__atomic_load_n(&server->admin, __ATOMIC_RELAXED)) {
+	case SERVER_READY:
+		return 0;
+	case SERVER_DRAIN:
+		return FORCED_DRAIN;
+	case SERVER_MAINT:
+		return FORCED_MAINTENANCE | (server->config->is_disabled ? CONFIGURED_MAINTENANCE : 0);
+	}
+	return 0;
+}
+
+static void server_state_print(struct command *command, const struct server *server)
+{
+	char host[ADDRESS_TEXT_MAX];
+	unsigned port = 0;
+	const struct config_proxy *proxy = server->backend->config;
+	uint64_t changed_us = stat_wall_read(&server->state_changed_wall_us);
+	uint64_t now_us = clock_wall_us();
+	uint64_t age = now_us > changed_us ? (now_us - changed_us) / 1000000 : 0;
+	unsigned weight = stat_gauge(&server->weight);
+	server_address(server, host, sizeof(host), &port);
+	text_grow_printf(command->out, "%u %s %u %s %s ", proxy->id, proxy->name, server->config->id,
+		server->config->name, host);
+	text_grow_printf(command->out, "%u %u %u %u %llu ", operational_state(server), admin_state(server),
+		weight, server->config->weight, (unsigned long long)age);
+	text_grow_printf(command->out, "1 0 2 0 0 0 0 - %u - 0 0 - - 0\n", port);
+}
+
+static void server_conn_print(struct command *command, const struct server *server)
+{
+	char host[ADDRESS_TEXT_MAX];
+	unsigned port = 0;
+	const struct config_proxy *proxy = server->backend->config;
+	unsigned now = stat_gauge(&server->conn_cur);
+	server_address(server, host, sizeof(host), &port);
+	text_grow_printf(command->out, "%s/%s %u/%u %s %u - 0 %u %u %u 0 0 -1 0\n", proxy->name,
+		server->config->name, proxy->id, server->config->id, host, port, now,
+		stat_gauge(&server->conn_max), now);
+}
+
+/* cursor: the next object; step: 0 before the head of the answer. */
+static enum command_progress servers_print(
+	struct command *command, const char *head, void (*print)(struct command *, const struct server *))
+{
+	const struct backend *only = NULL;
+	const struct stat_objects *objects = &command->admin->objects;
+	if (!backend_argument(command, &only))
+		return COMMAND_DONE;
+	if (command->step++ == 0)
+		text_grow_add(command->out, head);
+	while (command->cursor < objects->count) {
+		const struct stat_object *object = &objects->rows[command->cursor++];
+		if (object->kind == STAT_SERVER && (!only || object->backend == only))
+			print(command, object->server);
+		if (command_chunk_is_full(command))
+			return COMMAND_MORE;
+	}
+	return COMMAND_DONE;
+}
+
+COMMAND(show_servers_state)
+{
+	return servers_print(command,
+		"1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight "
+		"srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state "
+		"srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl "
+		"srv_check_port srv_check_addr srv_agent_addr srv_agent_port\n",
+		server_state_print);
+}
+
+COMMAND(show_servers_conn)
+{
+	return servers_print(command,
+		"# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb "
+		"idle_lim idle_cur\n",
+		server_conn_print);
+}
