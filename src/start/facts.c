@@ -1,0 +1,47 @@
+/* What this build is and what the kernel under it allows. */
+
+#include "start/facts.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "base/fd.h"
+#include "relay/engine.h"
+
+void facts_print_version(void)
+{
+	puts("spliced version " SPLICED_VERSION);
+}
+
+static void engines_print(void)
+{
+	struct kernel_facts facts;
+	kernel_facts_probe(&facts);
+	puts("\nEngines:");
+	puts("  auto     available: copy for messages, splice while a direction is bulk");
+	for (unsigned i = 0; relay_engines[i] != NULL; i++) {
+		const char *reason = relay_engines[i]->unavailable(&facts);
+		if (reason == NULL)
+			printf("  %-8s available: %s\n", relay_engines[i]->name, relay_engines[i]->summary);
+		else
+			printf("  %-8s unavailable: %s\n", relay_engines[i]->name, reason);
+	}
+	printf("\nLargest pipe granted: %u bytes\n", facts.pipe_bytes_max);
+}
+
+void facts_print(void)
+{
+	struct utsname system;
+	cpu_set_t cpus;
+	facts_print_version();
+	puts("Built with " __VERSION__ ", licence MIT");
+	if (uname(&system) == 0)
+		printf("Running on: %s %s %s\n", system.sysname, system.release, system.machine);
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		printf("CPUs allowed: %d (one thread each unless nbthread says otherwise)\n",
+			CPU_COUNT(&cpus));
+	printf("File descriptors allowed: %lu\n", fd_limit_raise(0));
+	puts("Event loop: epoll, edge triggered");
+	engines_print();
+}

@@ -1,0 +1,105 @@
+/* Background, pid file, privileges. */
+
+#include "start/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+int process_pidfile_open(const char *path, int *ret_fd)
+{
+	*ret_fd = -1;
+	if (path == NULL)
+		return 0;
+	*ret_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (*ret_fd >= 0)
+		return 0;
+	int error = errno;
+	log_event(LOG_LEVEL_ALERT, "cannot create the pid file %s: %s", path, strerror(error));
+	return -error;
+}
+
+void process_pidfile_write(int fd)
+{
+	if (fd >= 0 && dprintf(fd, "%d\n", (int)getpid()) < 0)
+		log_event(LOG_LEVEL_WARNING, "cannot write the pid file: %s", strerror(errno));
+	fd_close(&fd);
+}
+
+static int report(const char *what, const char *name)
+{
+	int error = errno;
+	log_event(LOG_LEVEL_ALERT, "cannot %s %s: %s", what, name, strerror(error));
+	return -error;
+}
+
+int process_privileges_drop(const struct config_global *global)
+{
+	if (global->chroot != NULL && (chroot(global->chroot) != 0 || chdir("/") != 0))
+		return report("change the root to", global->chroot);
+	if (global->gid >= 0) {
+		gid_t gid = (gid_t)global->gid;
+		if (getuid() == 0 && setgroups(1, &gid) != 0)
+			return report("set the groups for", global->group != NULL ? global->group : "gid");
+		if (setgid(gid) != 0)
+			return report("change to group", global->group != NULL ? global->group : "gid");
+	}
+	if (global->uid >= 0 && setuid((uid_t)global->uid) != 0)
+		return report("change to user", global->user != NULL ? global->user : "uid");
+	/* A change of user takes the permission to dump core away. */
+	if (global->is_dumpable && prctl(PR_SET_DUMPABLE, 1) != 0)
+		return report("keep", "core files possible (set-dumpable)");
+	return 0;
+}
+
+static _Noreturn void parent_wait(int fd)
+{
+	char byte;
+	ssize_t got;
+	do {
+		got = read(fd, &byte, 1);
+	} while (got < 0 && errno == EINTR);
+	_exit(got == 1 ? 0 : 1);
+}
+
+int process_background(int *ret_ready_fd)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return report("make a pipe for", "the background process");
+	pid_t pid = fork();
+	if (pid < 0)
+		return report("fork", "the background process");
+	if (pid > 0) {
+		close(ends[1]);
+		parent_wait(ends[0]);
+	}
+	close(ends[0]);
+	setsid();
+	*ret_ready_fd = ends[1];
+	return 0;
+}
+
+void process_background_ready(int *ready_fd)
+{
+	if (*ready_fd < 0)
+		return;
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd >= 0) {
+		for (int fd = 0; fd <= 2; fd++)
+			(void)dup2(null_fd, fd);
+		fd_close(&null_fd);
+	}
+	log_set_stderr_level(-1);
+	ssize_t written = write(*ready_fd, "", 1);
+	(void)written;
+	fd_close(ready_fd);
+}
