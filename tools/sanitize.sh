@@ -1,0 +1,38 @@
+#!/bin/bash
+# Builds with a sanitizer and runs the unit and end-to-end tests with it.
+#
+#   tools/sanitize.sh address,undefined|thread [PYTEST-MARKERS [PYTEST-ARGUMENTS …]]
+set -u
+cd "$(dirname "$0")/.." || exit 1
+kind=$1
+markers=${2:-not slow}
+[ $# -lt 2 ] && shift 1 || shift 2
+case "$kind" in
+address*) dir=build-asan ;;
+thread) dir=build-tsan ;;
+*)
+	sed -n '2,5s/^# \{0,1\}//p' "$0"
+	exit 2
+	;;
+esac
+
+if ! CC=${CC:-clang} tools/build.sh "$dir" all -Db_sanitize="$kind" -Db_lundef=false \
+	-Ddebug_checks=true -Doptimization=1 >"$dir.log" 2>&1; then
+	tail -n 40 "$dir.log"
+	exit 1
+fi
+mv "$dir.log" "$dir/build.log"
+
+# Old run times cannot live with a fully random address space; where it may be
+# switched off for one program, it is.
+plainly=
+setarch "$(uname -m)" -R true 2>/dev/null && plainly="setarch $(uname -m) -R"
+export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export SPLICED_BINARY=$PWD/$dir/spliced SPLICED_CTL=$PWD/$dir/splicectl
+
+status=0
+$plainly meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 5 || status=1
+$plainly /usr/bin/python3 -m pytest -p no:cacheprovider -q -n 2 -m "$markers" "$@" tests/e2e || status=1
+exit "$status"

@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+"""Runs all tests, part by part, and adds them up.
+
+    tools/test.py [--build DIR] [--only PART[,PART…]] [--list]
+
+A part that fails does not keep the others from running.  The last line is always
+`N passed, N failed, N skipped`; the exit status is 0 only when nothing failed.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = "/usr/bin/python3"
+MESON_PASSED = {"OK", "EXPECTEDFAIL"}
+MESON_SKIPPED = {"SKIP"}
+E2E_JOBS = "2"
+
+
+class Counts:
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed = passed
+        self.failed = failed
+        self.skipped = skipped
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def total(self):
+        return self.passed + self.failed + self.skipped
+
+
+def run_streamed(command, environment=None):
+    """Runs a command, shows its output as it comes; returns (status, output)."""
+    print("$ " + " ".join(str(word) for word in command), flush=True)
+    output = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", env={**os.environ, **(environment or {})}) as process:
+        for line in process.stdout:
+            output.append(line)
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    return process.returncode, "".join(output)
+
+
+def count_tap(text):
+    """Counts TAP lines; cmocka writes a skipped case as `not ok N # SKIP name`."""
+    counts = Counts()
+    for match in re.finditer(r"^(not )?ok\b[^\n]*$", text, re.M):
+        if re.search(r"# *SKIP", match.group(0)):
+            counts.skipped += 1
+        elif match.group(1):
+            counts.failed += 1
+        else:
+            counts.passed += 1
+    return counts
+
+
+def count_meson(log):
+    """Cases out of meson's testlog.json; a program that prints no TAP counts as one."""
+    counts = Counts()
+    for line in log.read_text().splitlines():
+        test = json.loads(line)
+        cases = count_tap(test.get("stdout") or "")
+        result = test["result"]
+        if result in MESON_SKIPPED and not cases.total():
+            cases.skipped += 1
+        elif result in MESON_PASSED and not cases.total():
+            cases.passed += 1
+        elif result not in MESON_PASSED | MESON_SKIPPED and not cases.failed:
+            cases.failed += 1
+        counts.add(cases)
+    return counts
+
+
+def run_meson(build, suites, log_name):
+    environment = {"CMOCKA_MESSAGE_OUTPUT": "TAP"}
+    command = ["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs", "--logbase", log_name]
+    for suite in suites:
+        command += ["--suite", suite]
+    log = build / "meson-logs" / (log_name + ".json")
+    log.unlink(missing_ok=True)
+    status, _ = run_streamed(command, environment)
+    counts = count_meson(log) if log.exists() else Counts()
+    if status and not counts.failed:
+        counts.failed += 1
+    return counts
+
+
+def meson_suites(build):
+    out = subprocess.run(["meson", "introspect", "--tests", str(build)], cwd=ROOT, stdout=subprocess.PIPE)
+    if out.returncode:
+        return set()
+    return {suite.split(":")[-1] for test in json.loads(out.stdout) for suite in test["suite"]}
+
+
+def run_pytest(arguments):
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        status, _ = run_streamed([PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml", report.name,
+                                  *arguments])
+        counts = Counts()
+        try:
+            for suite in ElementTree.parse(report.name).getroot().iter("testsuite"):
+                bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+                skipped = int(suite.get("skipped", 0))
+                counts.add(Counts(int(suite.get("tests", 0)) - bad - skipped, bad, skipped))
+        except ElementTree.ParseError:
+            counts.failed += 1
+    if status and not counts.failed:
+        counts.failed += 1
+    return counts
+
+
+def run_checks(checks):
+    """Each (words, command) is one case: it passes when the command answers 0."""
+    counts = Counts()
+    for words, command in checks:
+        status = run_streamed(command)[0]
+        print(f"{'ok' if status == 0 else 'not ok'} - {words}", flush=True)
+        counts.add(Counts(passed=status == 0, failed=status != 0))
+    return counts
+
+
+def part_unit(build):
+    """Unit and contract tests (tests/unit, tests/contract)"""
+    return run_meson(build, ["unit", "contract"], "unit")
+
+
+def part_fault(build):
+    """Every call may fail (tests/fault)"""
+    return run_meson(build, ["fault"], "fault")
+
+
+def part_simulation(build):
+    """The seeded simulation (tests/sim)"""
+    return run_meson(build, ["sim"], "sim")
+
+
+def part_fuzz(_build):
+    """The fuzz corpora, replayed (tests/fuzz)"""
+    status, output = run_streamed(["tests/fuzz/run.sh", "replay"])
+    counts = count_tap(output)
+    if status and not counts.failed:
+        counts.failed += 1
+    return counts
+
+
+def part_tidy(_build):
+    """The code base itself (tests/tidy)"""
+    counts = run_checks([("sizes, layers, banned calls, words", [PYTHON, "tests/tidy/tidy.py"])])
+    counts.add(run_pytest(["-q", "tests/tidy"]))
+    return counts
+
+
+def part_manuals(build):
+    """The manual pages: valid, and as the code has them"""
+    checks = [(f"{page.name} is valid mdoc", ["mandoc", "-Tlint", "-W", "warning", str(page.relative_to(ROOT))])
+              for page in sorted((ROOT / "docs").glob("*.[1-8]"))]
+    checks += [(words, [str(build) + word[5:] if word.startswith("build/") else word for word in command])
+               for words, command in STALENESS]
+    return run_checks(checks)
+
+
+def part_e2e(build):
+    """Real programs through the daemon (tests/e2e)"""
+    os.environ.setdefault("SPLICED_BINARY", str(build / "spliced"))
+    os.environ.setdefault("SPLICED_CTL", str(build / "splicectl"))
+    return run_pytest(["-q", "-ra", "-n", E2E_JOBS, "tests/e2e"])
+
+
+# Pages that are generated: what must answer 0 while they are fresh.
+STALENESS = [
+    ("spliced.cfg(5) is as the keyword rows have it", [PYTHON, "tests/tidy/manual.py", "--check", "build/spliced"]),
+    ("metrics.md is as the metric rows have it", ["sh", "-c", "build/spliced --print-metrics | diff - docs/metrics.md"]),
+]
+
+PARTS = {
+    "unit": part_unit,
+    "fault": part_fault,
+    "simulation": part_simulation,
+    "fuzz": part_fuzz,
+    "tidy": part_tidy,
+    "manuals": part_manuals,
+    "e2e": part_e2e,
+}
+# The meson suite that must exist for a part to make sense.
+SUITES = {"fault": "fault", "simulation": "sim"}
+
+
+def run_parts(names, build):
+    total = Counts()
+    rows = []
+    suites = meson_suites(build)
+    for name in names:
+        if name in SUITES and SUITES[name] not in suites:
+            print(f"\n== {name}: this tree has no such tests", flush=True)
+            continue
+        print(f"\n== {name}: {PARTS[name].__doc__}", flush=True)
+        start = time.monotonic()
+        counts = PARTS[name](build)
+        if not counts.total():
+            print(f"{name}: no test ran, which counts as a failure")
+            counts.failed += 1
+        rows.append((name, counts, time.monotonic() - start))
+        total.add(counts)
+    print(f"\n{'part':<12} {'passed':>8} {'failed':>8} {'skipped':>8} {'seconds':>8}")
+    for name, counts, seconds in rows:
+        print(f"{name:<12} {counts.passed:>8} {counts.failed:>8} {counts.skipped:>8} {seconds:>8.1f}")
+    return total
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", help="build directory (build)")
+    parser.add_argument("--only", help="these parts, comma-separated")
+    parser.add_argument("--list", action="store_true", help="print the parts and end")
+    options = parser.parse_args()
+    if options.list:
+        for name, part in PARTS.items():
+            print(f"{name:<12} {part.__doc__}")
+        return 0
+    names = options.only.split(",") if options.only else list(PARTS)
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}")
+    total = run_parts(names, (ROOT / options.build).resolve())
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
