@@ -283,9 +283,9 @@ def facts():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
     version = run("haproxy", "-v", check=False).stdout.splitlines()
-    commit = run("git", "-C", ROOT, "rev-parse", "--short", "HEAD", check=False).stdout.strip()
+    spliced = run(SPLICED, "-v", check=False).stdout.split()
     return {"kernel": platform.release(), "cpus": os.cpu_count(), "cpu": models[0] if models else "unknown",
-            "haproxy": version[0] if version else None, "commit": commit,
+            "haproxy": version[0] if version else None, "version": spliced[-1] if spliced else None,
             "date": time.strftime("%Y-%m-%d", time.gmtime())}
 
 
@@ -366,7 +366,7 @@ def print_table(workload, rows):
 def print_report(results):
     about = results["facts"]
     print(f"Machine: {about['cpus']} × {about['cpu']}, Linux {about['kernel']}; {about['haproxy']}; "
-          f"commit {about['commit']}, {about['date']}.\n")
+          f"spliced {about['version']}, {about['date']}.\n")
     print(f"Command: `{results['command'].strip()}`; {results['rounds']} interleaved rounds of {results['seconds']} s; "
           "median (min–max); ratios are medians of the rounds' own ratios.\n")
     for topology, table in results["topologies"].items():
