@@ -25,6 +25,15 @@ struct engine_failure {
 	int error; /* positive errno */
 };
 
+/* What advance() returns when a socket broke, or (ENOMEM) bytes could not be kept. */
+static inline enum engine_progress engine_fail(
+	struct engine_failure *ret_failure, enum relay_side side, int error)
+{
+	ret_failure->side = side;
+	ret_failure->error = error;
+	return ENGINE_FAILED;
+}
+
 /* What this kernel allows, found by trying. */
 struct kernel_facts {
 	int splice_error; /* 0: a TCP socket can be spliced through a pipe */

@@ -67,13 +67,6 @@ static ssize_t target_send(struct relay *relay, enum relay_side from, const char
 	return sent;
 }
 
-static enum engine_progress fail(struct engine_failure *ret_failure, enum relay_side side, int error)
-{
-	ret_failure->side = side;
-	ret_failure->error = error;
-	return ENGINE_FAILED;
-}
-
 /* ENGINE_MORE: nothing is held any more. */
 static enum engine_progress flush(
 	struct relay *relay, enum relay_side from, struct engine_failure *ret_failure)
@@ -87,7 +80,7 @@ static enum engine_progress flush(
 	ssize_t sent = target_send(relay, from, buffer->bytes + direction->held_start,
 		direction->held_end - direction->held_start);
 	if (sent < 0)
-		return fail(ret_failure, relay_other(from), errno);
+		return engine_fail(ret_failure, relay_other(from), errno);
 	direction->held_start += (uint32_t)sent;
 	if (direction->held_start < direction->held_end)
 		return ENGINE_WAITING;
@@ -102,11 +95,11 @@ static enum engine_progress deliver(
 	const char *bytes = relay->worker->shared_buffer;
 	ssize_t sent = target_send(relay, from, bytes, len);
 	if (sent < 0)
-		return fail(ret_failure, relay_other(from), errno);
+		return engine_fail(ret_failure, relay_other(from), errno);
 	if ((uint32_t)sent == len)
 		return ENGINE_MORE;
 	if (relay_copy_hold(relay, from, bytes + sent, len - (uint32_t)sent) < 0)
-		return fail(ret_failure, from, ENOMEM);
+		return engine_fail(ret_failure, from, ENOMEM);
 	return ENGINE_WAITING;
 }
 
@@ -132,7 +125,7 @@ static enum engine_progress read_failed(
 	if (errno == EINTR)
 		return ENGINE_MORE;
 	if (errno != EAGAIN)
-		return fail(ret_failure, from, errno);
+		return engine_fail(ret_failure, from, errno);
 	relay->directions[from].may_read = false;
 	return ENGINE_WAITING;
 }
@@ -146,7 +139,7 @@ static bool is_drained(const struct relay *relay, enum relay_side from, uint32_t
 	return taken < relay->worker->options.buffer_bytes && !source->has_urgent && !source->is_local;
 }
 
-/* ENGINE_MORE became: all that was there is delivered. */
+/* What follows when all that was there is delivered: the end, or waiting for more. */
 static enum engine_progress drained(const struct relay *relay, enum relay_side from)
 {
 	return relay->ends[from].has_peer_closed ? ENGINE_SOURCE_ENDED : ENGINE_WAITING;
@@ -169,12 +162,12 @@ static enum engine_progress move_lean(
 	bool is_last = is_drained(relay, from, (uint32_t)seen);
 	ssize_t sent = target_send(relay, from, worker->shared_buffer, (uint32_t)seen);
 	if (sent < 0)
-		return fail(ret_failure, relay_other(from), errno);
+		return engine_fail(ret_failure, relay_other(from), errno);
 	if (sent == 0)
 		return ENGINE_WAITING;
 	relay_note_read(relay, from);
 	if (!source_skip(relay, from, (uint32_t)sent))
-		return fail(ret_failure, from, ECONNRESET);
+		return engine_fail(ret_failure, from, ECONNRESET);
 	if (sent < seen)
 		return ENGINE_WAITING;
 	if (!is_last)

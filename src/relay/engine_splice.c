@@ -92,13 +92,6 @@ static void pipe_put(struct relay *relay, enum relay_side from)
 	direction->held_end = 0;
 }
 
-static enum engine_progress fail(struct engine_failure *ret_failure, enum relay_side side, int error)
-{
-	ret_failure->side = side;
-	ret_failure->error = error;
-	return ENGINE_FAILED;
-}
-
 /* ENGINE_MORE: the pipe is empty. */
 static enum engine_progress drain(
 	struct relay *relay, enum relay_side from, struct engine_failure *ret_failure)
@@ -118,7 +111,7 @@ static enum engine_progress drain(
 			return ENGINE_WAITING;
 		}
 		if (moved <= 0)
-			return fail(ret_failure, relay_other(from), moved < 0 ? errno : EPIPE);
+			return engine_fail(ret_failure, relay_other(from), moved < 0 ? errno : EPIPE);
 		direction->held_end -= (uint32_t)moved;
 		relay_note_written(relay, from, (uint32_t)moved);
 	}
@@ -135,7 +128,7 @@ static enum engine_progress end_confirm(
 	if (seen < 0 && errno == EINTR)
 		return ENGINE_MORE;
 	if (seen < 0 && errno != EAGAIN)
-		return fail(ret_failure, from, errno);
+		return engine_fail(ret_failure, from, errno);
 	if (seen < 0) {
 		relay->directions[from].may_read = false;
 		return ENGINE_WAITING;
@@ -172,7 +165,7 @@ static enum engine_progress fill(
 		return ENGINE_WAITING;
 	}
 	if (moved < 0)
-		return fail(ret_failure, from, errno);
+		return engine_fail(ret_failure, from, errno);
 	direction->held_end = (uint32_t)moved;
 	relay_note_read(relay, from);
 	relay_auto_learn(direction, (uint32_t)moved);
