@@ -101,6 +101,15 @@ void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *));
 void loop_task_schedule(struct loop *loop, struct loop_task *task);
 void loop_task_cancel(struct loop *loop, struct loop_task *task);
 
+/* Runs at the end of every pass, and no pass waits longer than wait_us (1 to 999),
+ * as long as it is set: for work that must follow soon and that nothing announces.
+ * One a loop; NULL ends it. */
+struct loop_hook {
+	void (*run)(struct loop_hook *hook);
+	unsigned wait_us;
+};
+void loop_hook_set(struct loop *loop, struct loop_hook *hook);
+
 /* Any thread: hands over a message (lock-free) and wakes the loop. */
 void loop_post(struct loop *loop, struct loop_message *message);
 

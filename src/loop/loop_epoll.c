@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -26,6 +27,7 @@ struct loop {
 	unsigned batch_next, batch_count; /* events of the batch not yet delivered */
 	struct epoll_event batch[BATCH_MAX];
 	struct timer_wheel wheel;
+	struct loop_hook *hook;
 };
 
 static void activity_add(uint64_t *value, uint64_t amount)
@@ -330,13 +332,34 @@ static int wait_choose(const struct loop *loop, int wait_max_ms)
 	return wait_max_ms < 0 || timer_ms < wait_max_ms ? timer_ms : wait_max_ms;
 }
 
+void loop_hook_set(struct loop *loop, struct loop_hook *hook)
+{
+	CHECK(!hook || (hook->run && hook->wait_us > 0 && hook->wait_us < 1000));
+	loop->hook = hook;
+}
+
+/* With a hook the wait is shorter than epoll_wait(2) can say. */
+static int wait_for_events(struct loop *loop, int wait_ms)
+{
+	struct timespec limit = {0};
+
+	if (!loop->hook || wait_ms == 0)
+		return epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, wait_ms);
+	limit.tv_nsec = loop->hook->wait_us * 1000L;
+	int count = epoll_pwait2(loop->epoll_fd, loop->batch, BATCH_MAX, &limit, NULL);
+	/* Kernels before 5.11, and sandboxes that do not know it. */
+	if (count < 0 && (errno == ENOSYS || errno == EPERM))
+		return epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, 1);
+	return count;
+}
+
 void loop_run_once(struct loop *loop, int wait_ms)
 {
 	int count, chosen_ms = wait_choose(loop, wait_ms);
 
 	CHECK(!loop->is_in_pass);
 	loop->is_in_pass = true;
-	count = epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, chosen_ms);
+	count = wait_for_events(loop, chosen_ms);
 	CHECK(count >= 0 || errno == EINTR);
 	loop->now_ms = clock_monotonic_ms();
 
@@ -345,6 +368,8 @@ void loop_run_once(struct loop *loop, int wait_ms)
 	activity_add(&loop->activity.timers, timer_wheel_advance(&loop->wheel, loop->now_ms));
 	(void)messages_run(loop);
 	tasks_run(loop);
+	if (loop->hook)
+		loop->hook->run(loop->hook);
 	activity_add(&loop->activity.passes, 1);
 	activity_add(&loop->activity.waits, chosen_ms != 0);
 	loop->is_in_pass = false;

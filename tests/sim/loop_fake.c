@@ -39,6 +39,8 @@ struct loop {
 	unsigned batch_next, batch_count;
 	struct loop_activity activity;
 	struct timer_wheel wheel;
+	struct loop_hook *hook;
+	uint64_t hook_us; /* when a pass must have been */
 };
 
 static struct loop loops[LOOPS_MAX];
@@ -304,6 +306,12 @@ void loop_post(struct loop *loop, struct loop_message *message)
 	loop->last = message;
 }
 
+void loop_hook_set(struct loop *loop, struct loop_hook *hook)
+{
+	loop->hook = hook;
+	loop->hook_us = hook != NULL ? sim_now_us + hook->wait_us : SIM_NEVER;
+}
+
 void loop_run_once(struct loop *loop, int wait_ms)
 {
 	(void)wait_ms;
@@ -316,6 +324,10 @@ void loop_run_once(struct loop *loop, int wait_ms)
 	loop->activity.timers += fired;
 	messages_run(loop);
 	tasks_run(loop);
+	if (loop->hook != NULL) {
+		loop->hook_us = sim_now_us + loop->hook->wait_us;
+		loop->hook->run(loop->hook);
+	}
 	loop->activity.passes++;
 }
 
@@ -361,7 +373,6 @@ bool loop_fake_is_idle(const struct loop *loop)
 uint64_t loop_fake_timer_us(const struct loop *loop)
 {
 	int wait_ms = timer_wheel_wait_ms(&loop->wheel, clock_monotonic_ms());
-	if (wait_ms < 0)
-		return SIM_NEVER;
-	return sim_now_us + (uint64_t)wait_ms * SIM_US_PER_MS;
+	uint64_t timer_us = wait_ms < 0 ? SIM_NEVER : sim_now_us + (uint64_t)wait_ms * SIM_US_PER_MS;
+	return loop->hook != NULL && loop->hook_us < timer_us ? loop->hook_us : timer_us;
 }

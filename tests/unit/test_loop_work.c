@@ -337,6 +337,39 @@ static void what_it_did_is_counted(void **state)
 	ready_close(&watch, ends);
 }
 
+struct counted_hook {
+	struct loop_hook hook;
+	struct loop *loop;
+	unsigned runs, runs_max;
+};
+
+static void on_hook(struct loop_hook *hook)
+{
+	struct counted_hook *counted = container_of(hook, struct counted_hook, hook);
+
+	if (++counted->runs == counted->runs_max)
+		loop_hook_set(counted->loop, NULL);
+}
+
+/* Also when nothing happens, and a waiting pass comes back for it. */
+static void a_hook_runs_after_every_pass_and_soon(void **state)
+{
+	struct counted_hook counted = {
+		.hook = {.run = on_hook, .wait_us = 500}, .loop = loop, .runs_max = 20};
+	uint64_t began_ms = clock_monotonic_ms();
+
+	(void)state;
+	loop_hook_set(loop, &counted.hook);
+	loop_run_once(loop, 0);
+	assert_int_equal(counted.runs, 1);
+	for (unsigned pass = 1; pass < counted.runs_max; pass++)
+		loop_run_once(loop, -1);
+	assert_int_equal(counted.runs, counted.runs_max);
+	assert_true(clock_monotonic_ms() - began_ms < 1000);
+	loop_run_once(loop, 0);
+	assert_int_equal(counted.runs, counted.runs_max);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +383,7 @@ int main(void)
 		cmocka_unit_test(messages_pending_at_the_end_are_run),
 		cmocka_unit_test(running_ends_with_stop_and_may_begin_again),
 		cmocka_unit_test(what_it_did_is_counted),
+		cmocka_unit_test(a_hook_runs_after_every_pass_and_soon),
 	};
 
 	return cmocka_run_group_tests(tests, loop_begin, loop_end);
