@@ -19,6 +19,7 @@ struct server {
 	const struct config_server *config;
 	struct backend *backend;
 	unsigned index; /* in the backend, from 0 */
+	const char *congestion; /* of connections to it; NULL: the system's */
 	enum server_admin admin; /* (lock) */
 	bool is_up; /* (lock) health; true without checks */
 	bool was_checked; /* (lock) health was told at least once */

@@ -21,6 +21,7 @@ struct config_bind {
 	unsigned shards; /* listening sockets; 0: one per thread (default); 1: one in all */
 	unsigned defer_accept_s; /* 0: off */
 	const char *interface;
+	const char *congestion; /* NULL: the system's */
 	bool has_tfo, is_transparent, is_v4v6, is_v6only;
 	int nice; /* accepted for compatibility, no effect */
 	int unix_mode, unix_uid, unix_gid; /* -1: unchanged */
@@ -40,6 +41,7 @@ struct config_server {
 	unsigned minconn; /* parsed with maxconn; 0: none */
 	unsigned maxqueue; /* 0: no limit */
 	unsigned tcp_user_timeout_ms;
+	const char *congestion; /* NULL: the system's */
 	bool is_backup, is_disabled, has_tfo;
 	struct config_source_address source;
 	struct config_place place;

@@ -61,6 +61,17 @@ static const struct keyword parameters[] = {
 		.sentence = "Connections the kernel may hold that have not been accepted yet.",
 	},
 	{
+		.name = "cc",
+		.arguments = "<algorithm>",
+		PARAMETER,
+		TEXT_AT(struct config_bind, congestion),
+		.default_text =
+			"the system's; on the loopback network cubic or reno where the system's is bbr",
+		.reload = RELOAD_RESTART,
+		.sentence =
+			"Congestion control of the connections from clients, of those in net.ipv4.tcp_available_congestion_control; others than net.ipv4.tcp_allowed_congestion_control has need the capability CAP_NET_ADMIN.",
+	},
+	{
 		.name = "defer-accept",
 		PARAMETER,
 		HANDLED_BY(parse_defer_accept),

@@ -57,6 +57,16 @@ static const struct keyword parameters[] = {
 		.sentence = "Uses the server only when no normal one is available.",
 	},
 	{
+		.name = "cc",
+		.arguments = "<algorithm>",
+		PARAMETER,
+		TEXT_AT(struct config_server, congestion),
+		.default_text =
+			"the system's; on the loopback network cubic or reno where the system's is bbr",
+		.sentence =
+			"Congestion control of the connections to the server, of those in net.ipv4.tcp_available_congestion_control; others than net.ipv4.tcp_allowed_congestion_control has need the capability CAP_NET_ADMIN.",
+	},
+	{
 		.name = "disabled",
 		PARAMETER,
 		FLAG_AT(struct config_server, is_disabled),

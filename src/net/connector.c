@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/hash.h"
+#include "net/congestion.h"
 #include "net/socket_options.h"
 
 /* A walk over the ports of a source range, each visited once. */
@@ -94,6 +95,10 @@ static int options_set(int fd, const struct connect_request *request)
 		error = socket_options_user_timeout(fd, request->user_timeout_ms);
 	if (error == 0 && request->has_smart_connect)
 		error = socket_options_delay_ack(fd);
+	/* It was tried at start; what has changed since must not stop the service. */
+	(void)congestion_set(fd, request->congestion);
+	if (error == 0)
+		error = socket_options_urgent_inline(fd);
 	if (error == 0 && request->has_tfo)
 		error = flag_set(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT);
 	return error;

@@ -9,12 +9,14 @@ struct connect_request {
 	const struct address *destination;
 	const struct config_source_address *source; /* NULL or !is_set: the kernel's choice */
 	const struct config_keepalive *keepalive;
+	const char *congestion; /* NULL: the system's */
 	unsigned user_timeout_ms, rcvbuf_bytes, sndbuf_bytes;
 	bool has_smart_connect; /* option tcp-smart-connect */
 	bool has_tfo;
 };
 
-/* Makes a non-blocking, CLOEXEC socket and begins to connect; TCP_NODELAY on;
+/* Makes a non-blocking, CLOEXEC socket and begins to connect; TCP_NODELAY on,
+ * urgent data stays in the stream (SO_OOBINLINE);
  * IP_BIND_ADDRESS_NO_PORT with a source address without port, a port range is
  * tried port by port from a random one, each at most once.  Returns 0 (connected already) or -EINPROGRESS with
  * *ret_fd the caller's, or another -errno (EMFILE, EADDRNOTAVAIL, ECONNREFUSED,

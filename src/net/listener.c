@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/fd.h"
+#include "net/congestion.h"
 #include "net/net_internal.h"
 #include "net/socket_options.h"
 
@@ -183,8 +184,14 @@ static int connection_options_set(
 	int error = options_apply(fd, options, ARRAY_LENGTH(options), ret_complaint);
 	if (error)
 		return error;
+	*ret_complaint = "cannot use the congestion control";
+	error = congestion_set(fd, congestion_choose(config->congestion, &config->address));
+	if (error && config->congestion)
+		return error;
 	*ret_complaint = "cannot set the options of connections";
 	error = socket_options_nodelay(fd);
+	if (error == 0)
+		error = socket_options_urgent_inline(fd);
 	if (error == 0 && listener->frontend->config->has_smart_accept)
 		error = socket_options_delay_ack(fd);
 	if (error == 0)

@@ -63,6 +63,12 @@ int socket_options_buffers(int fd, unsigned rcvbuf_bytes, unsigned sndbuf_bytes)
 	return 0;
 }
 
+int socket_options_urgent_inline(int fd)
+{
+	const int on = 1;
+	return setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) == 0 ? 0 : -errno;
+}
+
 void socket_options_abort_on_close(int fd)
 {
 	const struct linger linger = {.l_onoff = 1, .l_linger = 0};

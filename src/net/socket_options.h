@@ -11,5 +11,8 @@ int socket_options_nodelay(int fd) MUST_USE;
 int socket_options_delay_ack(int fd) MUST_USE;
 /* 0 bytes: left to the kernel's auto-tuning. */
 int socket_options_buffers(int fd, unsigned rcvbuf_bytes, unsigned sndbuf_bytes) MUST_USE;
+/* An urgent byte stays where it was sent: in the stream.  Before the peer can send
+ * any: between the report of one and a read, another may come. */
+int socket_options_urgent_inline(int fd) MUST_USE;
 /* close() then sends RST and forgets what was not delivered. */
 void socket_options_abort_on_close(int fd);

@@ -162,6 +162,7 @@ static int server_socket_open(struct session *session)
 		.destination = &destination,
 		.source = has_own_source ? &config->source : &proxy->source,
 		.keepalive = &proxy->server_keepalive,
+		.congestion = session->server->congestion,
 		.user_timeout_ms = config->tcp_user_timeout_ms,
 		.rcvbuf_bytes = global->server_rcvbuf,
 		.sndbuf_bytes = global->server_sndbuf,

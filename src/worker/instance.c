@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "log/log_format.h"
+#include "net/congestion.h"
 
 enum {
 	FDS_RESERVED = 128, /* logs, runtime clients, metrics, loops */
@@ -85,13 +86,29 @@ static void limits_derive(struct instance *instance)
 
 /* --- proxies --- */
 
+static int server_prepare(struct server *server)
+{
+	const struct config_server *config = server->config;
+	int result = config->congestion != NULL ? congestion_check(config->congestion) : 0;
+	if (result < 0)
+		log_event(LOG_LEVEL_ALERT,
+			"config : [%s:%u] : server '%s': cannot use the congestion control '%s' (%s)",
+			config->place.file, config->place.line, config->name, config->congestion,
+			strerror(-result));
+	server->congestion = congestion_choose(config->congestion, &config->address);
+	return result;
+}
+
 static int backend_add(struct instance *instance, const struct config_proxy *config, struct backend ***tail)
 {
 	int result = backend_create(config, instance->workers_count, *tail);
 	if (result < 0)
 		return result;
-	*tail = &(**tail)->next;
-	return 0;
+	struct backend *backend = **tail;
+	*tail = &backend->next;
+	for (unsigned i = 0; i < backend->servers_count && result == 0; i++)
+		result = server_prepare(&backend->servers[i]);
+	return result;
 }
 
 static struct backend *backend_of(const struct instance *instance, const struct config_proxy *config)

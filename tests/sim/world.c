@@ -58,8 +58,8 @@ static void configure(void)
 	struct config_proxy *frontend = &world.frontend_config, *backend = &world.backend_config;
 	world.global.maxaccept = sim_params.burst;
 	world.global.relay = engines[sim_params.engine % ARRAY_LENGTH(engines)];
-	world.bind =
-		(struct config_bind){.text = "sim", .maxconn = sim_params.maxconn_bind, .inherited_fd = -1};
+	world.bind = (struct config_bind){
+		.text = "sim", .maxconn = sim_params.maxconn_bind, .inherited_fd = -1, .congestion = "reno"};
 	address_set(&world.bind.address, 8000);
 	frontend->name = "in";
 	frontend->roles = CONFIG_ROLE_FRONTEND;
@@ -102,6 +102,7 @@ static void worker_start(unsigned index)
 		.buffer_bytes = sim_params.buffer_bytes,
 		.pipe_bytes = sim_params.pipe_bytes,
 		.pipes_max = sim_params.pipes_max,
+		.wake_bytes = sim_params.wake_bytes,
 		.held_bytes_max = (uint64_t)sim_params.buffer_bytes * sim_params.held_buffers,
 	};
 	SIM_CHECK(session_table_init(&worker->table) == 0, "session_table_init failed");

@@ -100,6 +100,16 @@ static inline int fixture_option(int fd, int level, int name)
 	return value;
 }
 
+/* Valid until the next call. */
+static inline const char *fixture_congestion(int fd)
+{
+	static char name[17];
+	socklen_t len = sizeof(name) - 1;
+	memset(name, 0, sizeof(name));
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+	return name;
+}
+
 /* Descriptors of this process that are open below a bound. */
 static inline unsigned fixture_fds_open(void)
 {

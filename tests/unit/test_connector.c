@@ -31,13 +31,17 @@ static void every_kind_of_address_can_be_reached(void **state)
 		assert_int_equal(fixture_open(&fixture, 1), 0);
 		struct address target = fixture_target(&fixture);
 		const struct config_keepalive keepalive = {.is_on = true, .idle_s = 11};
-		const struct connect_request request = {
-			.destination = &target, .keepalive = &keepalive, .user_timeout_ms = 4000};
+		const struct connect_request request = {.destination = &target,
+			.keepalive = &keepalive,
+			.user_timeout_ms = 4000,
+			.congestion = "reno"};
 		assert_int_equal(connect_wait(&request, &fd), 0);
 		assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
 		assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 		if (target.any.sa_family != AF_UNIX) {
 			assert_int_equal(fixture_option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+			assert_int_equal(fixture_option(fd, SOL_SOCKET, SO_OOBINLINE), 1);
+			assert_string_equal(fixture_congestion(fd), "reno");
 			assert_int_equal(fixture_option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 11);
 			assert_int_equal(fixture_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 4000);
 		}

@@ -91,6 +91,7 @@ static void accepted_sockets_inherit_the_options(void **state)
 	fixture.proxy.client_keepalive = (struct config_keepalive){.is_on = true, .idle_s = 33};
 	fixture.bind.tcp_user_timeout_ms = 7000;
 	fixture.bind.mss = 1000;
+	fixture.bind.congestion = "reno";
 	fixture.bind.has_tfo = true;
 	fixture.global.client_rcvbuf = 50000;
 	fixture.global.client_sndbuf = 60000;
@@ -100,6 +101,8 @@ static void accepted_sockets_inherit_the_options(void **state)
 	FD_AUTO int fd = accept(fixture.frontend->listeners->sockets[0], NULL, NULL);
 	assert_true(client >= 0 && fd >= 0);
 	assert_int_equal(fixture_option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(fixture_option(fd, SOL_SOCKET, SO_OOBINLINE), 1);
+	assert_string_equal(fixture_congestion(fd), "reno");
 	assert_int_equal(fixture_option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
 	assert_int_equal(fixture_option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 33);
 	assert_int_equal(fixture_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
