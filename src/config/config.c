@@ -18,6 +18,7 @@ static void set_global_defaults(struct config_global *global)
 	global->stats_timeout_ms = 10 * 1000;
 	global->buffer_bytes = 256 * 1024;
 	global->pipe_bytes = 1024 * 1024;
+	global->wake_bytes = 256 * 1024;
 	global->maxaccept = 64;
 	global->relay = "auto";
 }

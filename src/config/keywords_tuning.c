@@ -10,53 +10,65 @@ enum {
 	BUFFER_BYTES_MAX = 16 * 1024 * 1024,
 	PIPE_BYTES_MIN = 4 * 1024,
 	PIPE_BYTES_MAX = 64 * 1024 * 1024,
+	WAKE_BYTES_MAX = 16 * 1024 * 1024,
 	SOCKET_BYTES_MAX = 1024 * 1024 * 1024,
 };
 
-static const char *const tuning_names[] = {"buffer-size", "pipe-size", "memory-max", NULL};
+/* What relay-tuning sets. */
+static const struct tuning_row {
+	const char *name;
+	uint64_t min, max;
+	size_t offset; /* of an unsigned, but for memory-max */
+} tuning_rows[] = {
+	{"buffer-size", BUFFER_BYTES_MIN, BUFFER_BYTES_MAX,
+		MEMBER_OFFSET(struct config_global, buffer_bytes, unsigned)},
+	{"pipe-size", PIPE_BYTES_MIN, PIPE_BYTES_MAX,
+		MEMBER_OFFSET(struct config_global, pipe_bytes, unsigned)},
+	{"memory-max", BUFFER_BYTES_MIN, UINT64_MAX / 2,
+		MEMBER_OFFSET(struct config_global, held_bytes_max, uint64_t)},
+	{"wake-bytes", 0, WAKE_BYTES_MAX, MEMBER_OFFSET(struct config_global, wake_bytes, unsigned)},
+};
+
+static const char *const tuning_names[] = {"buffer-size", "pipe-size", "memory-max", "wake-bytes", NULL};
+
+static const struct tuning_row *tuning_row_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(tuning_rows); i++)
+		if (strcmp(tuning_rows[i].name, name) == 0)
+			return &tuning_rows[i];
+	return NULL;
+}
 
 /* One size of relay-tuning within its range; reports. */
-static int tuning_size(
-	struct parser *parser, const char *const *words, uint64_t min, uint64_t max, uint64_t *ret_bytes)
+static int tuning_set(struct parser *parser, const struct statement *statement, const char *const *words)
 {
+	const struct tuning_row *row = tuning_row_find(words[0]);
+	char *target = statement->target;
 	uint64_t bytes;
 
-	if (value_parse_size(words[1], &bytes) == VALUE_OK && bytes >= min && bytes <= max) {
-		*ret_bytes = bytes;
-		return 0;
+	if (row == NULL)
+		return statement_refuse_word(
+			parser, statement, words[0], name_nearest(tuning_names, words[0]));
+	if (value_parse_size(words[1], &bytes) != VALUE_OK || bytes < row->min || bytes > row->max) {
+		report_alert(parser,
+			"'relay-tuning %s' expects %llu to %llu bytes (k, m and g are understood), not '%s'",
+			words[0], (unsigned long long)row->min, (unsigned long long)row->max, words[1]);
+		return -EINVAL;
 	}
-	report_alert(parser,
-		"'relay-tuning %s' expects %llu to %llu bytes (k, m and g are understood), not '%s'",
-		words[0], (unsigned long long)min, (unsigned long long)max, words[1]);
-	return -EINVAL;
+	if (row->max > UINT32_MAX)
+		*(uint64_t *)(void *)(target + row->offset) = bytes;
+	else
+		*(unsigned *)(void *)(target + row->offset) = (unsigned)bytes;
+	return 0;
 }
 
 static int parse_relay_tuning(struct parser *parser, const struct statement *statement)
 {
-	struct config_global *global = statement->target;
 	unsigned at = 0;
-	uint64_t bytes = 0;
 
-	for (; at + 1 < statement->count; at += 2) {
-		const char *const *words = statement->words + at;
-
-		if (strcmp(words[0], "buffer-size") == 0) {
-			if (tuning_size(parser, words, BUFFER_BYTES_MIN, BUFFER_BYTES_MAX, &bytes) < 0)
-				return -EINVAL;
-			global->buffer_bytes = (unsigned)bytes;
-		} else if (strcmp(words[0], "pipe-size") == 0) {
-			if (tuning_size(parser, words, PIPE_BYTES_MIN, PIPE_BYTES_MAX, &bytes) < 0)
-				return -EINVAL;
-			global->pipe_bytes = (unsigned)bytes;
-		} else if (strcmp(words[0], "memory-max") == 0) {
-			if (tuning_size(parser, words, BUFFER_BYTES_MIN, UINT64_MAX / 2, &bytes) < 0)
-				return -EINVAL;
-			global->held_bytes_max = bytes;
-		} else {
-			return statement_refuse_word(
-				parser, statement, words[0], name_nearest(tuning_names, words[0]));
-		}
-	}
+	for (; at + 1 < statement->count; at += 2)
+		if (tuning_set(parser, statement, statement->words + at) < 0)
+			return -EINVAL;
 	if (at == 0)
 		return statement_refuse(parser, statement);
 	return (int)at;
@@ -127,13 +139,14 @@ static const struct keyword rows[] = {
 	},
 	{
 		.name = "relay-tuning",
-		.arguments = "buffer-size <bytes>, pipe-size <bytes> or memory-max <bytes>, ...",
+		.arguments =
+			"buffer-size <bytes>, pipe-size <bytes>, wake-bytes <bytes> or memory-max <bytes>, ...",
 		.sections = IN_GLOBAL,
 		HANDLED_BY(parse_relay_tuning),
 		.reload = RELOAD_RESTART,
-		.default_text = "256k, 1m, and a memory-max worked out at start",
+		.default_text = "256k, 1m, 256k, and a memory-max worked out at start",
 		.sentence =
-			"Bytes of one read of the copy engine (4k to 16m), bytes of one pipe of the splice engine (4k to 64m), and the bytes that may wait in all copy buffers for slow receivers.",
+			"Bytes of one read of the copy engine (4k to 16m), bytes of one pipe of the splice engine (4k to 64m), bytes for which a flow in full swing wakes its worker (0 for every one, to 16m), and the bytes that may wait in all copy buffers for slow receivers.",
 	},
 	{
 		.name = "tune.bufsize",

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "relay/batch.h"
 
-enum { ROUNDS_MAX = 4 };
+enum { ROUNDS_MAX = 4, FILL_BYTES_SHARED = 256 * 1024 };
 
 struct splice_pipe {
 	struct splice_pipe *next;
@@ -21,11 +22,12 @@ struct splice_pipe {
 	uint32_t capacity;
 };
 
-struct pipe_pool {
+struct splice_state {
 	struct splice_pipe *free;
+	struct relay_batches batches;
 };
 
-static struct pipe_pool *pool_of(struct relay_worker *worker)
+static struct splice_state *state_of(const struct relay_worker *worker)
 {
 	return worker->engine_states[relay_engine_index(&relay_engine_splice)];
 }
@@ -62,10 +64,10 @@ static struct splice_pipe *pipe_create(struct relay_worker *worker)
 
 static struct splice_pipe *pipe_get(struct relay_worker *worker)
 {
-	struct pipe_pool *pool = pool_of(worker);
-	struct splice_pipe *pipe = pool->free;
+	struct splice_state *state = state_of(worker);
+	struct splice_pipe *pipe = state->free;
 	if (pipe != NULL)
-		pool->free = pipe->next;
+		state->free = pipe->next;
 	else if (worker->pipes_made < worker->options.pipes_max)
 		pipe = pipe_create(worker);
 	if (pipe != NULL)
@@ -86,8 +88,8 @@ static void pipe_put(struct relay *relay, enum relay_side from)
 	if (direction->held_end > 0) {
 		pipe_destroy(worker, pipe);
 	} else {
-		pipe->next = pool_of(worker)->free;
-		pool_of(worker)->free = pipe;
+		pipe->next = state_of(worker)->free;
+		state_of(worker)->free = pipe;
 	}
 	direction->held_end = 0;
 }
@@ -139,6 +141,14 @@ static enum engine_progress end_confirm(
 	return ENGINE_MORE;
 }
 
+/* What one filling may take.  A flow alone gains from long ones; among several they
+ * drive each other's buffers out of the cache (docs/performance.md). */
+static uint32_t fill_bytes(const struct relay_worker *worker, const struct splice_pipe *pipe)
+{
+	bool is_alone = relay_batches_count(&state_of(worker)->batches) <= 1;
+	return is_alone || pipe->capacity < FILL_BYTES_SHARED ? pipe->capacity : FILL_BYTES_SHARED;
+}
+
 /* ENGINE_MORE: something is in the pipe now, or copy must take over because of
  * urgent data. */
 static enum engine_progress fill(
@@ -154,8 +164,8 @@ static enum engine_progress fill(
 		return ENGINE_REFUSED;
 	ssize_t moved;
 	do {
-		moved = splice(relay->ends[from].watch.fd, NULL, pipe->write_end, NULL, pipe->capacity,
-			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		moved = splice(relay->ends[from].watch.fd, NULL, pipe->write_end, NULL,
+			fill_bytes(relay->worker, pipe), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	} while (moved < 0 && errno == EINTR);
 	if (moved == 0)
 		return end_confirm(relay, from, ret_failure);
@@ -177,17 +187,28 @@ static enum engine_progress advance(
 {
 	struct relay_direction *direction = &relay->directions[from];
 	enum engine_progress progress = ENGINE_MORE;
+	uint32_t read_bytes = 0;
 	for (unsigned round = 0; round < ROUNDS_MAX && progress == ENGINE_MORE; round++) {
 		if (direction->held_end > 0)
 			progress = drain(relay, from, ret_failure);
-		if (progress == ENGINE_MORE)
-			progress = direction->may_read ? fill(relay, from, ret_failure) : ENGINE_WAITING;
+		if (progress != ENGINE_MORE)
+			break;
+		progress = direction->may_read ? fill(relay, from, ret_failure) : ENGINE_WAITING;
+		read_bytes += direction->held_end;
 	}
 	if (direction->held_end > 0 && progress == ENGINE_MORE)
 		progress = drain(relay, from, ret_failure);
 	if (direction->held_end == 0)
 		pipe_put(relay, from);
+	if (!relay->ends[from].is_local)
+		relay_batch_note(&state_of(relay->worker)->batches, relay, from, read_bytes);
 	return progress;
+}
+
+static void discard(struct relay *relay, enum relay_side from)
+{
+	pipe_put(relay, from);
+	relay_batch_end(&state_of(relay->worker)->batches, relay, from);
 }
 
 static bool is_clean(const struct relay *relay, enum relay_side from)
@@ -204,24 +225,25 @@ static const char *unavailable(const struct kernel_facts *facts)
 
 static int open_worker(struct relay_worker *worker, void **ret_state)
 {
-	struct pipe_pool *pool = calloc(1, sizeof(*pool));
-	if (pool == NULL)
+	struct splice_state *splice_state = calloc(1, sizeof(*splice_state));
+	if (splice_state == NULL)
 		return -ENOMEM;
-	*ret_state = pool;
-	(void)worker;
+	relay_batches_init(&splice_state->batches, worker->options.loop, worker->options.wake_bytes);
+	*ret_state = splice_state;
 	return 0;
 }
 
 static void close_worker(struct relay_worker *worker, void *state)
 {
-	struct pipe_pool *pool = state;
+	struct splice_state *splice_state = state;
 	CHECK(worker->pipes_used == 0);
-	while (pool->free != NULL) {
-		struct splice_pipe *pipe = pool->free;
-		pool->free = pipe->next;
+	while (splice_state->free != NULL) {
+		struct splice_pipe *pipe = splice_state->free;
+		splice_state->free = pipe->next;
 		pipe_destroy(worker, pipe);
 	}
-	free(pool);
+	relay_batches_release(&splice_state->batches);
+	free(splice_state);
 }
 
 const struct relay_engine relay_engine_splice = {
@@ -231,6 +253,6 @@ const struct relay_engine relay_engine_splice = {
 	.open = open_worker,
 	.close = close_worker,
 	.advance = advance,
-	.discard = pipe_put,
+	.discard = discard,
 	.is_clean = is_clean,
 };

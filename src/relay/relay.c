@@ -300,10 +300,10 @@ static int watch_side(struct relay *relay, enum relay_side side, int fd)
 	struct loop_watch *watch = &relay->ends[side].watch;
 	void (*on_ready)(struct loop_watch *, unsigned) =
 		side == RELAY_CLIENT ? on_client_ready : on_server_ready;
-	int on = 1;
-	/* An urgent byte stays where it was sent: in the stream.  To ask for that when
-	 * one is reported would be too late, it may come between the report and a read. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	const int on = 1;
+	/* Accepted unix sockets do not inherit it, as those of TCP do. */
+	if (relay->ends[side].is_local)
+		(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	if (loop_watch_is_live(watch)) {
 		watch->on_ready = on_ready;
 		return 0;

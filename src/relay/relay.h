@@ -31,8 +31,10 @@ struct relay_direction {
 	const struct relay_engine *engine;
 	const struct relay_engine *wanted; /* named in the configuration; NULL: by what the flow does */
 	uint64_t bytes; /* accepted by the target's socket */
+	void *batch; /* set while it is woken for many bytes only */
 	void *held; /* engine's: a buffer or pipe while bytes are stuck */
 	uint32_t held_start, held_end;
+	uint32_t flow_bytes; /* since the last pause, while there is no batch */
 	uint16_t moves; /* times the engine was changed */
 	uint8_t bulk_score; /* auto: evidence for bulk */
 	bool is_ended; /* the source's end was passed on, or the target is gone */
@@ -81,6 +83,7 @@ struct relay_worker_options {
 	uint32_t buffer_bytes; /* one read of the copy engine */
 	uint32_t pipe_bytes;
 	uint32_t pipes_max;
+	uint32_t wake_bytes; /* a flow that never pauses wakes for so many; 0: for every byte */
 	uint64_t held_bytes_max; /* in copy buffers, all relays of the worker */
 	/* All on the loop's thread.  on_half_closed: `from` has ended and that was
 	 * passed on.  on_side_failed: the side broke, what it had sent is still being
@@ -120,7 +123,8 @@ struct relay_start_options {
 	uint32_t prefix_bytes;
 };
 
-/* Takes the sockets over.  A watch in relay->ends that is live already (the owner
+/* Takes the sockets over, which are non-blocking and keep urgent data in the stream
+ * (SO_OOBINLINE; it sees to that itself for unix sockets).  A watch in relay->ends that is live already (the owner
  * waited for the connection with it) is kept, its callback replaced; the others
  * are added.  A named engine that is unavailable here gives way to copy, counted.
  * Returns 0 or -errno with nothing taken over. */

@@ -151,6 +151,7 @@ static int sessions_init(struct worker *worker)
 	options->buffer_bytes = global->buffer_bytes;
 	options->pipe_bytes = global->pipe_bytes;
 	/* The first ones get what does not divide. */
+	options->wake_bytes = global->wake_bytes;
 	options->pipes_max = instance->pipes_max / instance->workers_count;
 	if (worker->index < instance->pipes_max % instance->workers_count)
 		options->pipes_max++;

@@ -48,8 +48,10 @@ static void pair_connect_tcp(struct rig *rig, uint32_t socket_bytes, int *ret_fd
 	assert_int_equal(connect(ret_fds[0], (struct sockaddr *)&address, len), 0);
 	ret_fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(ret_fds[1] >= 0);
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 2; i++) {
 		option_set(ret_fds[i], IPPROTO_TCP, TCP_NODELAY, 1);
+		option_set(ret_fds[i], SOL_SOCKET, SO_OOBINLINE, 1);
+	}
 }
 
 /* Two connected sockets: the one that connected, and the accepted one. */

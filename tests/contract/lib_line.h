@@ -24,6 +24,7 @@ enum family { FAMILY_TCP4, FAMILY_TCP6, FAMILY_UNIX };
 struct rig_limits {
 	uint32_t buffer_bytes, pipe_bytes, pipes_max;
 	uint64_t held_bytes_max;
+	uint32_t wake_bytes;
 };
 
 struct rig {

@@ -16,6 +16,7 @@ static const struct rig_limits limits_roomy = {
 	.pipe_bytes = 256 * 1024,
 	.pipes_max = 64,
 	.held_bytes_max = 64 << 20,
+	.wake_bytes = 32 * 1024,
 };
 
 bool rig_is_tcp(const struct rig *rig)
@@ -89,6 +90,7 @@ void line_check_let_go(const struct line *line)
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		assert_int_equal(relay_held_bytes(relay, side), 0);
 		assert_null(relay->directions[side].held);
+		assert_null(relay->directions[side].batch);
 		assert_false(loop_watch_is_live(&relay->ends[side].watch));
 	}
 	assert_false(relay->is_running);
@@ -136,6 +138,7 @@ void rig_open(struct rig *rig, const char *engine, enum family family, const str
 		.pipe_bytes = rig->limits.pipe_bytes,
 		.pipes_max = rig->limits.pipes_max,
 		.held_bytes_max = rig->limits.held_bytes_max,
+		.wake_bytes = rig->limits.wake_bytes,
 		.on_half_closed = on_half_closed,
 		.on_side_failed = on_side_failed,
 		.on_end = on_end,

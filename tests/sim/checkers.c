@@ -12,6 +12,9 @@
 #include "sim_params.h"
 #include "world.h"
 
+/* Bytes too few to wake for may wait so long (relay/batch.c waits far less). */
+enum { FEW_BYTES_MS = 5 };
+
 /* Gauges at the step before: a limit that was lowered leaves what there is. */
 static struct {
 	uint32_t limits, frontend, servers[WORLD_SERVERS_MAX];
@@ -157,6 +160,10 @@ static void idle_direction_check(const struct session *session, enum relay_side 
 	SIM_CHECK(is_target_full || !(net_poll_quietly(fds[from]) & LOOP_READABLE),
 		"session %llu: what connection %u has sent is left unread", (unsigned long long)session->id,
 		source->id);
+	bool is_few = source->in.arrived > source->in.taken && !is_target_full;
+	SIM_CHECK(!is_few || sim_now_us - source->arrived_us < FEW_BYTES_MS * SIM_US_PER_MS,
+		"session %llu: the few bytes that connection %u has sent are left unread",
+		(unsigned long long)session->id, source->id);
 }
 
 static void idle_check(const struct session *session)

@@ -304,6 +304,11 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 		memcpy(&linger, value, sizeof(linger));
 		entry->connection->is_lingering_off = linger.l_onoff && linger.l_linger == 0;
 	}
+	if (level == SOL_SOCKET && name == SO_RCVLOWAT && entry->kind == FD_CONNECTION) {
+		memcpy(&entry->connection->wake_bytes, value, sizeof(entry->connection->wake_bytes));
+		if (net_poll_quietly(fd) & LOOP_READABLE)
+			loop_fake_wake(fd);
+	}
 	return 0;
 }
 

@@ -249,6 +249,13 @@ static bool is_writable(const struct net_connection *connection)
 	return 3 * (uint64_t)net_room(connection) >= sim_params.sndbuf_bytes;
 }
 
+/* SO_RCVLOWAT; a full buffer is enough in any case. */
+static bool has_enough(const struct net_connection *connection)
+{
+	uint32_t half = sim_params.rcvbuf_bytes / 2;
+	return net_readable(connection) >= (connection->wake_bytes < half ? connection->wake_bytes : half);
+}
+
 unsigned net_poll_quietly(int fd)
 {
 	const struct net_fd *entry = net_fd_of(fd);
@@ -267,7 +274,7 @@ unsigned net_poll_quietly(int fd)
 		events |= LOOP_FAILED | LOOP_READABLE | LOOP_WRITABLE;
 	if (connection->in.is_fin_arrived)
 		events |= LOOP_PEER_CLOSED | LOOP_READABLE;
-	if (net_readable(connection) > 0)
+	if (net_readable(connection) > 0 && has_enough(connection))
 		events |= LOOP_READABLE;
 	if (connection->state == NET_DEAD || connection->out.is_fin_sent || is_writable(connection))
 		events |= LOOP_WRITABLE;
@@ -348,6 +355,7 @@ static void in_step(struct net_connection *connection)
 	}
 	if (flow->arrived < flow->written) {
 		flow->arrived += segment(flow->written - flow->arrived);
+		connection->arrived_us = sim_now_us;
 		SIM_TRACE("%llu bytes have arrived from the peer of %u", (unsigned long long)flow->arrived,
 			connection->id);
 	} else if (connection->is_reset_sent) {
@@ -359,7 +367,8 @@ static void in_step(struct net_connection *connection)
 	} else {
 		return;
 	}
-	loop_fake_wake(connection->fd);
+	if (flow->is_fin_arrived || has_enough(connection))
+		loop_fake_wake(connection->fd);
 	connection->in_us = sim_now_us + net_delay_us();
 }
 

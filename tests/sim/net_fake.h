@@ -51,6 +51,8 @@ struct net_connection {
 	struct net_flow in, out; /* towards the proxy and from it */
 	struct net_connection *pair; /* known from the first byte or end on */
 	int error; /* pending, for SO_ERROR */
+	uint32_t wake_bytes; /* SO_RCVLOWAT */
+	uint64_t arrived_us; /* when the last byte came */
 	bool was_open; /* established at some time */
 	bool has_nospace; /* somebody waits for room to send */
 	bool is_reset_sent, is_reset_arrived; /* the peer's */

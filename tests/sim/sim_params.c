@@ -25,6 +25,7 @@ static const struct {
 	ROW(buffer_bytes),
 	ROW(pipe_bytes),
 	ROW(pipes_max),
+	ROW(wake_bytes),
 	ROW(held_buffers),
 	ROW(burst),
 	ROW(maxconn_global),
@@ -164,6 +165,7 @@ static void draw_relay(struct sim_params *params)
 	params->buffer_bytes = is_bulk ? 128 * 1024 : scaled(4, 12);
 	params->pipe_bytes = scaled(6, 14);
 	params->pipes_max = sim_below(6);
+	params->wake_bytes = params->pipe_bytes % 2 == 0 ? params->pipe_bytes / 8 : 0;
 	params->held_buffers = sim_between(1, 5);
 	params->stream_bytes = is_bulk ? 1024 * 1024 : scaled(2, 14);
 	params->sndbuf_bytes = is_bulk ? 256 * 1024 : scaled(4, 12);

@@ -7,7 +7,7 @@
 struct sim_params {
 	/* the proxy */
 	unsigned workers, servers, backups, engine, is_splice_usable, balance;
-	unsigned buffer_bytes, pipe_bytes, pipes_max, held_buffers, burst;
+	unsigned buffer_bytes, pipe_bytes, pipes_max, wake_bytes, held_buffers, burst;
 	unsigned maxconn_global, maxconn_frontend, maxconn_bind, maxconn_server, maxqueue;
 	unsigned retries, redispatch_every, is_redispatch_last;
 	unsigned connect_ms, client_ms, server_ms, client_fin_ms, server_fin_ms, tunnel_ms, queue_ms;

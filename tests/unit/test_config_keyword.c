@@ -14,7 +14,7 @@ static const char everything[] =
 	" grace 2s\n hard-stop-after 1m\n node here\n pidfile /run/x.pid\n quiet\n set-dumpable\n"
 	" cpu-map 1 0-1\n cpu-map auto:1/1-2 3 5\n cpu-map 1/odd 7\n"
 	" maxconn 4000\n nbthread 4\n ulimit-n 9000\n"
-	" maxpipes 50\n relay-tuning buffer-size 64k pipe-size 128k memory-max 1g\n tune.maxaccept -1\n"
+	" maxpipes 50\n relay-tuning buffer-size 64k pipe-size 128k memory-max 1g wake-bytes 96k\n tune.maxaccept -1\n"
 	" tune.rcvbuf.client 1k\n tune.rcvbuf.server 2k\n tune.sndbuf.client 3k\n tune.sndbuf.server 4k\n"
 	" metrics bind 127.0.0.1:9101 haproxy-names\n stats maxconn 7\n stats timeout 3s\n"
 	" stats socket /run/a.sock mode 660 user root group root level admin expose-fd listeners\n"
@@ -34,12 +34,12 @@ static const char everything[] =
 	" default-server weight 9 tfo backup disabled\n"
 	"frontend front from base\n"
 	" bind 127.0.0.1:8000-8001,[::1]:8000 name web backlog 11 maxconn 12 mss 1300 tcp-ut 4s tfo defer-accept"
-	" interface lo nice -5 shards 2 transparent v6only\n"
+	" interface lo cc reno nice -5 shards 2 transparent v6only\n"
 	" bind /run/f.sock mode 600 uid 3 gid 4\n bind /run/g.sock user root group root\n bind fd@9 id 77 v4v6\n"
 	" bind abns@name shards by-thread\n"
 	" description of the front\n id 5\n log-format \"%ci %cp\"\n use_backend back\n default_backend both\n"
 	"backend back from base\n"
-	" server one 127.0.0.1:1 id 8 maxconn 90 minconn 9 maxqueue 91 tcp-ut 3s weight 256 no-backup no-tfo enabled\n"
+	" server one 127.0.0.1:1 id 8 maxconn 90 minconn 9 maxqueue 91 tcp-ut 3s cc cubic weight 256 no-backup no-tfo enabled\n"
 	" server two 127.0.0.1:+5 source 127.0.0.9:77 interface lo\n server three [::1] interface lo\n"
 	"listen both from base\n"
 	" bind :8100\n enabled\n no option tcplog\n no log\n no option redispatch\n no option tcpka\n"
@@ -116,6 +116,7 @@ static void check_global(const struct config_global *global)
 	assert_int_equal(global->buffer_bytes, 65536);
 	assert_int_equal(global->pipe_bytes, 131072);
 	assert_int_equal(global->held_bytes_max, 1073741824);
+	assert_int_equal(global->wake_bytes, 98304);
 	assert_int_equal(global->maxaccept, 100000);
 	assert_int_equal(global->client_rcvbuf, 1024);
 	assert_int_equal(global->server_rcvbuf, 2048);
@@ -233,6 +234,7 @@ static void check_binds(const struct config_bind *bind)
 	assert_int_equal(bind->maxconn, 12);
 	assert_int_equal(bind->mss, 1300);
 	assert_int_equal(bind->tcp_user_timeout_ms, 4000);
+	assert_string_equal(bind->congestion, "reno");
 	assert_int_equal(bind->shards, 2);
 	assert_int_equal(bind->defer_accept_s, 1);
 	assert_string_equal(bind->interface, "lo");
@@ -256,6 +258,7 @@ static void check_servers(const struct config_server *server)
 	assert_int_equal(server->minconn, 9);
 	assert_int_equal(server->maxqueue, 91);
 	assert_int_equal(server->tcp_user_timeout_ms, 3000);
+	assert_string_equal(server->congestion, "cubic");
 	assert_int_equal(server->weight, 256);
 	assert_false(server->is_backup || server->has_tfo || server->is_disabled || server->is_port_mapped);
 	assert_true(server->source.is_set);

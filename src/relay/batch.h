@@ -1,0 +1,35 @@
+/* Being woken for many bytes at a time.
+ *
+ * A direction in full flow sets SO_RCVLOWAT on its source: the kernel then wakes
+ * the worker when so many bytes have come, not for each segment, and the target is
+ * woken less often too.  An end or an error wakes at once, as ever (tcp_data_ready()
+ * in net/ipv4/tcp_input.c).  What is there when the flow pauses would lie there for
+ * ever, so a batch whose source was silent for BATCH_WAIT_US is read once more; when
+ * that brings nothing, the direction is woken for every byte again. */
+#pragma once
+
+#include "base/pool.h"
+#include "loop/loop.h"
+#include "relay/relay.h"
+
+struct relay_batches {
+	struct loop *loop;
+	struct loop_hook hook;
+	struct pool pool;
+	struct list waiting; /* the longest without bytes first */
+	uint32_t wake_bytes; /* 0: never */
+};
+
+void relay_batches_init(struct relay_batches *batches, struct loop *loop, uint32_t wake_bytes);
+/* Every batch must have ended. */
+void relay_batches_release(struct relay_batches *batches);
+/* One turn of the engine took so many bytes from the source, a TCP socket. */
+void relay_batch_note(
+	struct relay_batches *batches, struct relay *relay, enum relay_side from, uint32_t bytes);
+/* Directions in full flow now. */
+static inline unsigned relay_batches_count(const struct relay_batches *batches)
+{
+	return batches->pool.used;
+}
+/* Wakes for every byte again.  Idempotent. */
+void relay_batch_end(struct relay_batches *batches, struct relay *relay, enum relay_side from);
