@@ -7,6 +7,8 @@ min and max.
     bench/compare.py --json FILE         keep the raw figures
     bench/compare.py --report FILE.json  print docs/performance.md from kept figures
 
+A subject may carry relay-tuning: spliced-auto:pipe-size=256k+wake-bytes=0
+
 Needs root for the namespaces of the veth topology (loopback runs without)."""
 
 import argparse
@@ -48,6 +50,7 @@ listen relay
 
 SPLICED_CFG = """global
     nbthread 1
+    {tuning}
     maxconn 4000
     stats socket {dir}/stats.sock mode 600 level admin
 defaults
@@ -69,9 +72,11 @@ stream {{ server {{ listen {listen} so_keepalive=off; proxy_pass {server}; proxy
 """
 
 WORKLOADS = {
-    "bulk-1": ("bulk", 1, "up", "gbytes_per_s"),
-    "bulk-16": ("bulk", 16, "up", "gbytes_per_s"),
-    "bulk-1-down": ("bulk", 1, "down", "gbytes_per_s"),
+    "bulk-1": ("bulk", 1, "up sendfile", "gbytes_per_s"),
+    "bulk-16": ("bulk", 16, "up sendfile", "gbytes_per_s"),
+    "bulk-1-down": ("bulk", 1, "down sendfile", "gbytes_per_s"),
+    "bulk-1-send": ("bulk", 1, "up send", "gbytes_per_s"),
+    "bulk-16-send": ("bulk", 16, "up send", "gbytes_per_s"),
     "pingpong-1": ("pingpong", 1, "64", "per_s"),
     "pingpong-32": ("pingpong", 32, "64", "per_s"),
     "pingpong-64": ("pingpong", 64, "64", "per_s"),
@@ -86,33 +91,38 @@ def run(*words, check=True):
 class Topology:
     """Where client, proxy and server stand, and by which address each is reached."""
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, name, congestion):
+        self.name, self.congestion = name, congestion
         self.prefix = {"client": [], "proxy": [], "server": []}
+        self.namespaces = []
         if name == "loopback":
             self.proxy_address = self.server_address = "127.0.0.1"
+            if os.geteuid() == 0:
+                self.namespaces = ["sb-loop"]
+                self.prefix = {part: ["ip", "netns", "exec", "sb-loop"] for part in self.prefix}
         else:
             self.proxy_address, self.server_address = "10.77.1.1", "10.77.2.2"
-            for part in self.prefix:
-                self.prefix[part] = ["ip", "netns", "exec", f"sb-{part}"]
+            self.namespaces = [f"sb-{part}" for part in self.prefix]
+            self.prefix = {part: ["ip", "netns", "exec", f"sb-{part}"] for part in self.prefix}
 
     def __enter__(self):
+        self.__exit__()
+        for name in self.namespaces:
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+            # As the first namespace has it by default for loopback: else the ports of one client and one server are
+            # used up within two seconds of churn, and what is measured is the search for a free one.
+            run("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv4.tcp_tw_reuse=1",
+                "net.ipv4.ip_local_port_range=20000 65535")
+            if self.congestion:
+                run("ip", "netns", "exec", name, "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={self.congestion}")
         if self.name == "loopback":
             return self
-        self.__exit__()
-        for part in self.prefix:
-            run("ip", "netns", "add", f"sb-{part}")
-            run("ip", "-n", f"sb-{part}", "link", "set", "lo", "up")
         self.link("client", "10.77.1.2/24", "proxy", "10.77.1.1/24", "c")
         self.link("server", "10.77.2.2/24", "proxy", "10.77.2.1/24", "s")
         for part, via in (("client", "10.77.1.1"), ("server", "10.77.2.1")):
             run("ip", "-n", f"sb-{part}", "route", "add", "default", "via", via)
         run("ip", "netns", "exec", "sb-proxy", "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        # As loopback has it by default: else the ports of one client and one server are used up
-        # within two seconds of churn, and what is measured is the search for a free one.
-        for part in self.prefix:
-            run("ip", "netns", "exec", f"sb-{part}", "sysctl", "-qw", "net.ipv4.tcp_tw_reuse=1",
-                "net.ipv4.ip_local_port_range=1024 65535")
         # Each host's packets are handled on its own CPU, as a network card's queues would.
         self.steer("client", "c0", CPU_LOAD)
         self.steer("server", "s0", CPU_LOAD)
@@ -134,9 +144,8 @@ class Topology:
             run("ip", "-n", f"sb-{part}", "link", "set", device, "up")
 
     def __exit__(self, *_):
-        if self.name != "loopback":
-            for part in self.prefix:
-                run("ip", "netns", "del", f"sb-{part}", check=False)
+        for name in self.namespaces:
+            run("ip", "netns", "del", name, check=False)
 
     def command(self, part, cpu, *words):
         return [*self.prefix[part], "taskset", "-c", str(cpu), *words]
@@ -159,7 +168,9 @@ class Subject:
         config = os.path.join(self.dir, "config")
         values = {"dir": self.dir, "listen": self.listen, "server": self.server}
         if self.name.startswith("spliced"):
-            text = SPLICED_CFG.format(engine=self.name.split("-", 1)[1], **values)
+            engine, _, tuning = self.name.split("-", 1)[1].partition(":")
+            tuning = "relay-tuning " + tuning.replace("=", " ").replace("+", " ") if tuning else ""
+            text = SPLICED_CFG.format(engine=engine, tuning=tuning, **values)
             words = [SPLICED, "-q", "-f", config]
         elif self.name.startswith("haproxy"):
             is_splice = "splice" in self.name
@@ -193,8 +204,11 @@ class Subject:
 
     def is_listening(self):
         wanted = ":%04X 00000000:0000 0A" % self.port
-        with open(f"/proc/{self.process.pid}/net/tcp", encoding="ascii") as file:
-            return wanted in file.read()
+        try:
+            with open(f"/proc/{self.process.pid}/net/tcp", encoding="ascii") as file:
+                return wanted in file.read()
+        except OSError:  # it has ended
+            return False
 
     def cpu_seconds(self):
         if self.process is None:
@@ -248,7 +262,7 @@ def load(topology, *words):
 def measure(subject, workload, seconds):
     kind, count, argument, _ = WORKLOADS[workload]
     machine, proxy = cpu_total(), subject.cpu_seconds()
-    result = load(subject.topology, kind, subject.address, subject.port, count, seconds, argument)
+    result = load(subject.topology, kind, subject.address, subject.port, count, seconds, *argument.split())
     after = cpu_total()
     result["proxy_cpu_s"] = subject.cpu_seconds() - proxy
     result["machine_cpu_s"] = after["busy"] - machine["busy"]
@@ -279,24 +293,25 @@ def idle_memory(subject, count):
     return (after - before) / count
 
 
-def facts():
+def facts(congestion):
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
     version = run("haproxy", "-v", check=False).stdout.splitlines()
     spliced = run(SPLICED, "-v", check=False).stdout.split()
     return {"kernel": platform.release(), "cpus": os.cpu_count(), "cpu": models[0] if models else "unknown",
+            "congestion": congestion or run("sysctl", "-n", "net.ipv4.tcp_congestion_control").stdout.strip(),
             "haproxy": version[0] if version else None, "version": spliced[-1] if spliced else None,
             "date": time.strftime("%Y-%m-%d", time.gmtime())}
 
 
 def measure_all(options):
-    results = {"facts": facts(), "command": "bench/compare.py " + " ".join(sys.argv[1:]), "rounds": options.rounds,
+    results = {"facts": facts(options.congestion), "command": "bench/compare.py " + " ".join(sys.argv[1:]), "rounds": options.rounds,
                "seconds": options.seconds, "topologies": {}}
     steps = len(options.topologies) * options.rounds * len(options.workloads) * len(options.subjects)
     step = 0
     port = 17000
     for name in options.topologies:
-        with Topology(name) as topology:
+        with Topology(name, options.congestion) as topology:
             server_port = 16999
             server = subprocess.Popen(
                 topology.command("server", CPU_LOAD, LOAD, "server", topology.server_address, str(server_port)),
@@ -365,7 +380,8 @@ def print_table(workload, rows):
 
 def print_report(results):
     about = results["facts"]
-    print(f"Machine: {about['cpus']} × {about['cpu']}, Linux {about['kernel']}; {about['haproxy']}; "
+    print(f"Machine: {about['cpus']} × {about['cpu']}, Linux {about['kernel']}; "
+          f"congestion control {about['congestion']}; {about['haproxy']}; "
           f"spliced {about['version']}, {about['date']}.\n")
     print(f"Command: `{results['command'].strip()}`; {results['rounds']} interleaved rounds of {results['seconds']} s; "
           "median (min–max); ratios are medians of the rounds' own ratios.\n")
@@ -392,6 +408,7 @@ def main():
                         default=["direct", "haproxy", "haproxy-splice", "haproxy-splice-1m", "spliced-copy", "spliced-splice",
                                  "spliced-auto"])
     parser.add_argument("--idle", type=int, default=2000, help="connections for the memory row, 0: none")
+    parser.add_argument("--congestion", help="congestion control of all sockets that ask for none")
     parser.add_argument("--json", help="write the raw figures here")
     parser.add_argument("--report", help="print the report of these figures and end")
     parser.add_argument("--progress", action="store_true")
@@ -403,8 +420,9 @@ def main():
                                  if name in options.topologies}
         print_report(results)
         return 0
-    if "veth" in options.topologies and os.geteuid() != 0:
-        print("compare: veth needs root; measuring loopback only", file=sys.stderr)
+    if os.geteuid() != 0 and (options.congestion or "veth" in options.topologies):
+        print("compare: veth and --congestion need root; measuring loopback as it is", file=sys.stderr)
+        options.congestion = None
         options.topologies = [name for name in options.topologies if name != "veth"]
     results = measure_all(options)
     if options.json:

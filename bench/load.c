@@ -1,5 +1,5 @@
 /* The load of bench/compare.py: one server that sinks, sources or echoes as the
- * first byte of a connection asks (U, D, E), and clients for bulk, ping-pong,
+ * first byte of a connection asks (U; D by send(2), F by sendfile(2); E), and clients for bulk, ping-pong,
  * churn and idle connections.  One thread, epoll; each client prints one line of
  * JSON and ends by itself. */
 
@@ -13,16 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "histogram.h"
 
-enum { BLOCK_BYTES = 256 * 1024, EVENTS = 512, FDS = 65536, MESSAGE_MAX = 65536 };
+enum { BLOCK_BYTES = 256 * 1024, FILE_BYTES = 1024 * 1024, EVENTS = 512, FDS = 65536, MESSAGE_MAX = 65536 };
 
-enum role { ROLE_NONE, ROLE_SINK, ROLE_SOURCE, ROLE_ECHO, ROLE_LISTENER };
+enum role { ROLE_NONE, ROLE_SINK, ROLE_SOURCE, ROLE_SOURCE_FILE, ROLE_ECHO, ROLE_LISTENER };
 
 struct connection {
 	enum role role;
@@ -33,7 +35,7 @@ struct connection {
 
 static struct connection connections[FDS];
 static char block[BLOCK_BYTES];
-static int poller;
+static int poller, file = -1;
 static struct histogram histogram;
 static uint64_t bytes_total, messages_total, errors_total;
 static struct sockaddr_storage target;
@@ -103,19 +105,42 @@ static void server_accept(int listener)
 	}
 }
 
-/* Plain send(2), as most programs do it: the kernel then fills fragments of 32 KiB,
- * where sendfile(2) would make single pages of them. */
+/* Files are pages already: so a proxy's work is measured, not the generator's copying. */
+static ssize_t file_send(int fd)
+{
+	off_t offset = 0;
+	return sendfile(fd, file, &offset, FILE_BYTES);
+}
+
 static ssize_t block_send(int fd)
 {
 	return send(fd, block, BLOCK_BYTES, MSG_NOSIGNAL);
 }
 
+static ssize_t bulk_send(int fd, enum role role)
+{
+	return role == ROLE_SOURCE_FILE ? file_send(fd) : block_send(fd);
+}
+
+static void file_make(void)
+{
+	file = memfd_create("load", MFD_CLOEXEC);
+	for (unsigned i = 0; i < FILE_BYTES / BLOCK_BYTES; i++)
+		if (write(file, block, BLOCK_BYTES) != BLOCK_BYTES)
+			die("memfd");
+}
+
 static void server_source(int fd)
 {
-	while (block_send(fd) > 0)
+	while (bulk_send(fd, connections[fd].role) > 0)
 		;
 	if (errno != EAGAIN)
 		forget(fd);
+}
+
+static bool is_source(enum role role)
+{
+	return role == ROLE_SOURCE || role == ROLE_SOURCE_FILE;
 }
 
 static void server_role_learn(int fd)
@@ -128,8 +153,12 @@ static void server_role_learn(int fd)
 	}
 	if (got != 1)
 		return;
-	connections[fd].role = first == 'U' ? ROLE_SINK : first == 'D' ? ROLE_SOURCE : ROLE_ECHO;
-	if (connections[fd].role == ROLE_SOURCE) {
+	enum role role = first == 'U' ? ROLE_SINK
+		: first == 'D'        ? ROLE_SOURCE
+		: first == 'F'        ? ROLE_SOURCE_FILE
+				      : ROLE_ECHO;
+	connections[fd].role = role;
+	if (is_source(role)) {
 		struct epoll_event event = {.events = EPOLLOUT, .data.fd = fd};
 		epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event);
 	}
@@ -144,7 +173,7 @@ static void server_serve(int fd)
 	}
 	if (connection->role == ROLE_NONE)
 		server_role_learn(fd);
-	if (connection->role == ROLE_SOURCE)
+	if (is_source(connection->role))
 		server_source(fd);
 	if (connection->role == ROLE_SINK) {
 		ssize_t got = recv(fd, block, 1 << 20, MSG_TRUNC);
@@ -193,21 +222,22 @@ static int client_connect(bool is_blocking)
 	return fd;
 }
 
-static void bulk_step(int fd, bool is_up)
+static void bulk_step(int fd, bool is_up, enum role role)
 {
-	ssize_t moved = is_up ? block_send(fd) : recv(fd, block, 1 << 20, MSG_TRUNC | MSG_DONTWAIT);
+	ssize_t moved = is_up ? bulk_send(fd, role) : recv(fd, block, 1 << 20, MSG_TRUNC | MSG_DONTWAIT);
 	if (moved > 0)
 		bytes_total += (uint64_t)moved;
 	else if (moved == 0 || errno != EAGAIN)
 		errors_total++;
 }
 
-static void bulk(unsigned streams, double seconds, bool is_up)
+static void bulk(unsigned streams, double seconds, bool is_up, enum role role)
 {
-	memset(block, is_up ? 'U' : 'D', sizeof(block));
+	const char first = is_up ? 'U' : role == ROLE_SOURCE_FILE ? 'F' : 'D';
+	memset(block, 'x', sizeof(block));
 	for (unsigned i = 0; i < streams; i++) {
 		int fd = client_connect(true);
-		if (send(fd, block, 1, 0) != 1)
+		if (send(fd, &first, 1, 0) != 1)
 			die("send");
 		if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
 			die("fcntl");
@@ -221,7 +251,7 @@ static void bulk(unsigned streams, double seconds, bool is_up)
 		if (count <= 0 || errors_total > 0)
 			break;
 		for (int i = 0; i < count; i++)
-			bulk_step(events[i].data.fd, is_up);
+			bulk_step(events[i].data.fd, is_up, role);
 		uint64_t now = now_ns();
 		if (start_ns == 0 && now >= warm_ns) {
 			start_ns = now;
@@ -377,7 +407,7 @@ int main(int count, char **words)
 	if (count < 4) {
 		fprintf(stderr,
 			"usage: load server ADDR PORT\n"
-			"       load bulk ADDR PORT STREAMS SECONDS up|down\n"
+			"       load bulk ADDR PORT STREAMS SECONDS up|down [send|sendfile]\n"
 			"       load pingpong ADDR PORT CONNECTIONS SECONDS BYTES\n"
 			"       load churn ADDR PORT CONNECTIONS SECONDS BYTES\n"
 			"       load idle ADDR PORT CONNECTIONS\n");
@@ -388,6 +418,7 @@ int main(int count, char **words)
 	fds_allow();
 	address_parse(words[2], words[3]);
 	poller = epoll_create1(EPOLL_CLOEXEC);
+	file_make();
 	unsigned connections_count = count > 4 ? (unsigned)strtoul(words[4], NULL, 10) : 1;
 	double seconds = count > 5 ? strtod(words[5], NULL) : 1;
 	message_bytes = count > 6 ? (uint32_t)strtoul(words[6], NULL, 10) : 64;
@@ -396,7 +427,8 @@ int main(int count, char **words)
 	if (strcmp(words[1], "server") == 0)
 		serve();
 	else if (strcmp(words[1], "bulk") == 0)
-		bulk(connections_count, seconds, count > 6 && strcmp(words[6], "up") == 0);
+		bulk(connections_count, seconds, count > 6 && strcmp(words[6], "up") == 0,
+			count > 7 && strcmp(words[7], "send") == 0 ? ROLE_SOURCE : ROLE_SOURCE_FILE);
 	else if (strcmp(words[1], "pingpong") == 0)
 		pingpong(connections_count, seconds);
 	else if (strcmp(words[1], "churn") == 0)
