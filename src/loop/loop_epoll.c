@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -346,7 +347,9 @@ static int wait_for_events(struct loop *loop, int wait_ms)
 	if (!loop->hook || wait_ms == 0)
 		return epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, wait_ms);
 	limit.tv_nsec = loop->hook->wait_us * 1000L;
-	int count = epoll_pwait2(loop->epoll_fd, loop->batch, BATCH_MAX, &limit, NULL);
+	/* The call itself: older libraries have no name for it. */
+	int count = (int)syscall(
+		SYS_epoll_pwait2, loop->epoll_fd, loop->batch, BATCH_MAX, &limit, NULL, (size_t)0);
 	/* Kernels before 5.11, and sandboxes that do not know it. */
 	if (count < 0 && (errno == ENOSYS || errno == EPERM))
 		return epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, 1);

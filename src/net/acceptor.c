@@ -394,6 +394,9 @@ static enum accept_outcome accept_next(struct acceptor *acceptor, struct hindran
 	if (fd >= 0) {
 		acceptor->skips = 0;
 		taken_count(acceptor);
+		/* What waited in a queue before the socket was ours has inherited nothing. */
+		if (acceptor->listener->is_inherited)
+			listener_connection_prepare(fd);
 		acceptor->options.on_accept(acceptor->options.context, acceptor->listener, fd, &peer);
 		return ACCEPT_TAKEN;
 	}

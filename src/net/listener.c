@@ -169,8 +169,8 @@ static int bind_options_set(int fd, const struct config_bind *config, const char
 
 /* What the connections to come shall have; they inherit it from a TCP socket, and
  * the window's scale is fixed with the first SYN. */
-static int connection_options_set(
-	int fd, const struct opening *opening, const struct listener *listener, const char **ret_complaint)
+static int connection_options_set(int fd, const struct opening *opening, const struct listener *listener,
+	const struct address *address, const char **ret_complaint)
 {
 	const struct config_bind *config = listener->config;
 	const struct config_global *global = opening->global;
@@ -185,7 +185,7 @@ static int connection_options_set(
 	if (error)
 		return error;
 	*ret_complaint = "cannot use the congestion control";
-	error = congestion_set(fd, congestion_choose(config->congestion, &config->address));
+	error = congestion_set(fd, congestion_choose(config->congestion, address));
 	if (error && config->congestion)
 		return error;
 	*ret_complaint = "cannot set the options of connections";
@@ -203,6 +203,13 @@ static int connection_options_set(
 	return error;
 }
 
+void listener_connection_prepare(int fd)
+{
+	/* A connection that has gone already shows it at the first read. */
+	bool is_set = socket_options_nodelay(fd) == 0 && socket_options_urgent_inline(fd) == 0;
+	(void)is_set;
+}
+
 /* One listening socket of an IP group.  *bound is where the first one went, so that
  * port 0 gives the group one port. */
 static int ip_socket_open(const struct opening *opening, struct listener *listener, struct address *bound)
@@ -213,7 +220,7 @@ static int ip_socket_open(const struct opening *opening, struct listener *listen
 	const char *complaint = NULL;
 	int error = bind_options_set(fd, listener->config, &complaint);
 	if (error == 0)
-		error = connection_options_set(fd, opening, listener, &complaint);
+		error = connection_options_set(fd, opening, listener, bound, &complaint);
 	if (error)
 		return refuse(opening, listener, complaint, error);
 	if (bind(fd, &bound->any, bound->len) != 0)
@@ -309,7 +316,7 @@ static int inherited_socket_open(const struct opening *opening, struct listener 
 	const char *complaint = "cannot make the inherited socket non-blocking";
 	int error = fd_set_nonblocking(fd);
 	if (error == 0 && address.any.sa_family != AF_UNIX)
-		error = connection_options_set(fd, opening, listener, &complaint);
+		error = connection_options_set(fd, opening, listener, &address, &complaint);
 	if (error)
 		return refuse(opening, listener, complaint, error);
 	if (listen(fd, (int)backlog_of(listener)) != 0)
@@ -324,15 +331,15 @@ static int inherited_socket_open(const struct opening *opening, struct listener 
 static int listener_open(const struct opening *opening, struct listener *listener)
 {
 	const struct config_bind *config = listener->config;
-	bool is_inherited = config->address.len == 0;
 	int error = 0;
-	if (is_inherited)
+	listener->is_inherited = config->address.len == 0;
+	if (listener->is_inherited)
 		snprintf(listener->address_text, sizeof(listener->address_text), "fd@%d",
 			config->inherited_fd);
 	else
 		address_print(&config->address, listener->address_text, sizeof(listener->address_text));
 
-	if (is_inherited)
+	if (listener->is_inherited)
 		error = inherited_socket_open(opening, listener);
 	else if (config->address.any.sa_family == AF_UNIX)
 		error = unix_socket_open(opening, listener);

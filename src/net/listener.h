@@ -15,6 +15,7 @@ struct listener {
 	char name[64]; /* given, or "sock-N" as HAProxy names them */
 	char address_text[ADDRESS_TEXT_MAX];
 	struct endpoint local;
+	bool is_inherited; /* by its number, from whoever started us */
 	int *sockets; /* [workers]; worker w has sockets[w % sockets_count], shared without dup; -1: closed */
 	unsigned sockets_count; /* distinct; unix, abstract and inherited ones: 1 */
 	uint32_t conn_cur; /* gauge, atomic */
@@ -32,5 +33,8 @@ struct listener {
  * refuses a path that is not a socket. */
 int listener_open_all(struct frontend *frontend, const struct config_global *global, char *ret_reason,
 	size_t reason_size) MUST_USE;
+/* What every accepted TCP socket must have and inherits from a listener that was ours
+ * from the start. */
+void listener_connection_prepare(int fd);
 /* Closes the sockets; unix paths are unlinked.  The objects live on with the frontend. */
 void listener_close_all(struct frontend *frontend);

@@ -14,15 +14,23 @@ enum {
 	 * more than a QUIET_SHARE-th of it. */
 	FLOW_SHARE = 16,
 	QUIET_SHARE = 16,
+	/* It needs twice as many after each batch that a pause ended before so much had
+	 * come again: large answers with a question between each look like a flow. */
+	MISSES_MAX = 6,
 };
 
 struct relay_batch {
 	struct list node;
 	struct relay *relay;
-	uint64_t read_us; /* bytes came, or it was read for want of them */
+	uint64_t read_us; /* when bytes came last */
+	uint64_t bytes;
 	enum relay_side from;
-	bool is_overdue; /* nothing came within BATCH_WAIT_US */
 };
+
+static uint64_t flow_bytes_min(const struct relay_batches *batches, const struct relay_direction *direction)
+{
+	return (uint64_t)batches->wake_bytes * FLOW_SHARE << direction->batch_misses;
+}
 
 /* Fails only for a socket that is dead, and that wakes us anyway. */
 static bool wake_bytes_set(struct relay *relay, enum relay_side from, uint32_t bytes)
@@ -78,33 +86,28 @@ void relay_batch_note(
 	struct relay_batch *batch = direction->batch;
 	if (batch == NULL) {
 		flow_note(direction, bytes, batches->wake_bytes);
-		if (batches->wake_bytes > 0 && direction->flow_bytes / FLOW_SHARE >= batches->wake_bytes)
+		if (batches->wake_bytes > 0 && direction->flow_bytes >= flow_bytes_min(batches, direction))
 			batch_begin(batches, relay, from);
 		return;
 	}
 	if (bytes == 0)
 		return;
+	batch->bytes += bytes;
 	batch->read_us = clock_monotonic_us();
-	batch->is_overdue = false;
 	list_remove(&batch->node);
 	list_add(&batches->waiting, &batch->node);
 }
 
-/* Gives it a turn, though it was not woken: bytes may be there, too few to wake for. */
-static void batch_look(struct relay_batches *batches, struct relay_batch *batch, uint64_t now_us)
+/* To be woken for every byte again wakes at once, if there are any. */
+static void batch_pause(struct relay_batches *batches, struct relay_batch *batch)
 {
 	struct relay *relay = batch->relay;
-	if (batch->is_overdue) {
-		/* To change it wakes, if there are bytes. */
-		relay_batch_end(batches, relay, batch->from);
-		return;
-	}
-	batch->is_overdue = true;
-	batch->read_us = now_us;
-	list_remove(&batch->node);
-	list_add(&batches->waiting, &batch->node);
-	relay->directions[batch->from].may_read = true;
-	loop_task_schedule(batches->loop, &relay->task);
+	struct relay_direction *direction = &relay->directions[batch->from];
+	if (batch->bytes >= flow_bytes_min(batches, direction))
+		direction->batch_misses = 0;
+	else if (direction->batch_misses < MISSES_MAX)
+		direction->batch_misses++;
+	relay_batch_end(batches, relay, batch->from);
 }
 
 static void on_pass_end(struct loop_hook *hook)
@@ -115,7 +118,7 @@ static void on_pass_end(struct loop_hook *hook)
 		struct relay_batch *batch = container_of(batches->waiting.next, struct relay_batch, node);
 		if (now_us - batch->read_us < BATCH_WAIT_US)
 			return;
-		batch_look(batches, batch, now_us);
+		batch_pause(batches, batch);
 	}
 }
 

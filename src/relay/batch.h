@@ -4,8 +4,8 @@
  * the worker when so many bytes have come, not for each segment, and the target is
  * woken less often too.  An end or an error wakes at once, as ever (tcp_data_ready()
  * in net/ipv4/tcp_input.c).  What is there when the flow pauses would lie there for
- * ever, so a batch whose source was silent for BATCH_WAIT_US is read once more; when
- * that brings nothing, the direction is woken for every byte again. */
+ * ever, so a direction whose source was silent for BATCH_WAIT_US is woken for every
+ * byte again, and has to qualify anew. */
 #pragma once
 
 #include "base/pool.h"

@@ -37,6 +37,7 @@ struct relay_direction {
 	uint32_t flow_bytes; /* since the last pause, while there is no batch */
 	uint16_t moves; /* times the engine was changed */
 	uint8_t bulk_score; /* auto: evidence for bulk */
+	uint8_t batch_misses; /* batches in a row that were not worth it */
 	bool is_ended; /* the source's end was passed on, or the target is gone */
 	bool may_read : 1; /* last known readiness of the source */
 	bool may_write : 1; /* and of the target */

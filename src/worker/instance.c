@@ -86,29 +86,13 @@ static void limits_derive(struct instance *instance)
 
 /* --- proxies --- */
 
-static int server_prepare(struct server *server)
-{
-	const struct config_server *config = server->config;
-	int result = config->congestion != NULL ? congestion_check(config->congestion) : 0;
-	if (result < 0)
-		log_event(LOG_LEVEL_ALERT,
-			"config : [%s:%u] : server '%s': cannot use the congestion control '%s' (%s)",
-			config->place.file, config->place.line, config->name, config->congestion,
-			strerror(-result));
-	server->congestion = congestion_choose(config->congestion, &config->address);
-	return result;
-}
-
 static int backend_add(struct instance *instance, const struct config_proxy *config, struct backend ***tail)
 {
 	int result = backend_create(config, instance->workers_count, *tail);
 	if (result < 0)
 		return result;
-	struct backend *backend = **tail;
-	*tail = &backend->next;
-	for (unsigned i = 0; i < backend->servers_count && result == 0; i++)
-		result = server_prepare(&backend->servers[i]);
-	return result;
+	*tail = &(**tail)->next;
+	return 0;
 }
 
 static struct backend *backend_of(const struct instance *instance, const struct config_proxy *config)
@@ -273,8 +257,38 @@ int instance_create(const struct config *config, struct loop *control_loop, stru
 	return 0;
 }
 
+/* With the rights that the workers will have. */
+static int server_prepare(struct server *server)
+{
+	const struct config_server *config = server->config;
+	int result = config->congestion != NULL ? congestion_check(config->congestion) : 0;
+	if (result < 0)
+		log_event(LOG_LEVEL_ALERT,
+			"config : [%s:%u] : server '%s': cannot use the congestion control '%s' (%s)",
+			config->place.file, config->place.line, config->name, config->congestion,
+			strerror(-result));
+	server->congestion = congestion_choose(config->congestion, &config->address);
+	return result;
+}
+
+static int servers_prepare(struct instance *instance)
+{
+	int result = 0;
+	for (struct backend *backend = instance->backends; backend != NULL; backend = backend->next) {
+		for (unsigned i = 0; i < backend->servers_count; i++) {
+			int prepared = server_prepare(&backend->servers[i]);
+			if (prepared < 0)
+				result = prepared;
+		}
+	}
+	return result;
+}
+
 int instance_start(struct instance *instance)
 {
+	int prepared = servers_prepare(instance);
+	if (prepared < 0)
+		return prepared;
 	for (unsigned i = 0; i < instance->workers_count; i++) {
 		int result = worker_start(&instance->workers[i]);
 		if (result < 0) {

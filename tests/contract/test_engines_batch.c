@@ -5,7 +5,14 @@
 #include "base/clock.h"
 #include "base/status.h"
 
-enum { KIB = 1024, BULK_BYTES = 32 * KIB * KIB, FEW_BYTES = 1000, SOON_MS = 50 };
+enum {
+	KIB = 1024,
+	BULK_BYTES = 32 * KIB * KIB,
+	FEW_BYTES = 1000,
+	SOON_MS = 50,
+	ANSWERS = 400,
+	ANSWER_BYTES = 20 * KIB
+};
 
 static bool is_batched(const struct line *line, enum relay_side from)
 {
@@ -54,6 +61,28 @@ static void few_bytes_arrive_soon(struct rig *rig)
 			line_receive(&line, relay_other(from));
 			assert_in_range(clock_monotonic_ms() - began_ms, 0, SOON_MS);
 		}
+		line_finish(&line);
+		line_close(&line);
+	}
+}
+
+/* Large answers with a question between each: none of them may wait for others. */
+static void answers_do_not_wait(struct rig *rig)
+{
+	for (unsigned from = 0; from < RELAY_SIDES; from++) {
+		struct line line;
+		unsigned batched = 0;
+
+		line_open_flowing(&line, rig, from);
+		for (unsigned i = 0; i < ANSWERS; i++) {
+			line_send(&line, relay_other(from), FEW_BYTES);
+			line_receive(&line, from);
+			line_send(&line, from, ANSWER_BYTES);
+			line_receive(&line, relay_other(from));
+			batched += is_batched(&line, from);
+		}
+		/* Each time it takes twice as many to try it again. */
+		assert_in_range(batched, 0, 8);
 		line_finish(&line);
 		line_close(&line);
 	}
@@ -128,6 +157,7 @@ static void target_that_stops_reading(struct rig *rig)
 
 static const struct engine_case cases[] = {
 	{"few bytes after many arrive soon", few_bytes_arrive_soon, NULL, 0},
+	{"large answers with questions between do not wait", answers_do_not_wait, NULL, 0},
 	{"silence ends the waiting for many", silence_ends_it, NULL, 0},
 	{"an end after few bytes comes at once", end_after_few_bytes, NULL, 0},
 	{"a reset in full flow ends it", reset_in_full_flow, NULL, CASE_TCP_ONLY},

@@ -454,6 +454,28 @@ static void threads_share_a_limit_without_losing_a_wake(void **state)
 		worker_close(&workers[i]);
 }
 
+/* With socket activation that is the first connection of all. */
+static void what_waited_before_the_socket_was_ours_is_prepared(void **state)
+{
+	struct worker_fixture worker;
+	struct address address = fixture_address("127.0.0.1");
+	char text[16];
+	int inherited = socket(AF_INET, SOCK_STREAM, 0);
+	(void)state;
+	assert_int_equal(bind(inherited, &address.any, address.len), 0);
+	assert_int_equal(listen(inherited, 8), 0);
+	assert_int_equal(getsockname(inherited, &address.any, &address.len), 0);
+	FD_AUTO int client = fixture_connect(&address);
+	snprintf(text, sizeof(text), "fd@%d", inherited);
+	fixture_init(&net, text);
+	assert_int_equal(fixture_open(&net, 1), 0);
+	worker_open(&worker, 0, 10);
+	worker_run(&worker, 1);
+	assert_int_equal(fixture_option(worker.taken[0], SOL_SOCKET, SO_OOBINLINE), 1);
+	assert_int_equal(fixture_option(worker.taken[0], IPPROTO_TCP, TCP_NODELAY), 1);
+	worker_close(&worker);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, net_open, net_close)
@@ -471,6 +493,7 @@ int main(void)
 		CASE(a_wake_for_one_that_is_gone_goes_to_another),
 		CASE(a_failed_listening_socket_does_not_spin),
 		CASE(threads_share_a_limit_without_losing_a_wake),
+		CASE(what_waited_before_the_socket_was_ours_is_prepared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
