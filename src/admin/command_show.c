@@ -95,6 +95,7 @@ static const struct {
 	{"timers", offsetof(struct loop_activity, timers)},
 	{"tasks", offsetof(struct loop_activity, tasks)},
 	{"messages", offsetof(struct loop_activity, messages)},
+	{"busy_us", offsetof(struct loop_activity, busy_us)},
 };
 
 static uint64_t activity_value(const struct worker *worker, size_t offset)

@@ -209,6 +209,16 @@ static void log_totals_get(const struct admin *admin, struct log_totals *ret_tot
 		log_sender_totals(admin->instance->log_sender, ret_totals);
 }
 
+INFO_GETTER(loop_lag)
+{
+	stat_set_number(value, STAT_U64, admin->sampler.loop_lag_us);
+}
+
+INFO_GETTER(loop_busy)
+{
+	stat_set_number(value, STAT_U32, admin->sampler.loop_busy_percent);
+}
+
 INFO_GETTER(logs_dropped)
 {
 	struct log_totals totals;
@@ -345,6 +355,8 @@ const struct info_field info_fields[] = {
 	{"RelayHeldBytes", "MGP", "relay_held_bytes", "Bytes in the copy engine's buffers, at most a second ago.", get_held_bytes, true},
 	{"RelayHeldBytesMax", "CLP", "relay_held_bytes_limit", "Limit of those bytes.", get_held_bytes_max, true},
 	{"RelayLeanReads", "MCP", "relay_lean_reads_total", "Reads made with no room left to keep what the receiver might refuse.", get_lean_reads, true},
+	{"LoopLag_us", "MaP", "loop_lag_microseconds", "Mean time in the last second between something being ready and its turn, in the busiest thread.", get_loop_lag, true},
+	{"LoopBusy_pct", "MaP", "loop_busy_percent", "Share of the last second that the busiest thread's loop was at work.", get_loop_busy, true},
 	{"RelayBufferBytes", "CLP", "relay_buffer_bytes", "Size of one read of the copy engine.", get_buffer_bytes, true},
 	{"RelayPipeBytes", "CLP", "relay_pipe_bytes", "Size that is asked for each pipe.", get_pipe_bytes, true},
 	{"AcceptExhausted", "MCP", "accept_exhausted_total", "Times accepting paused for want of descriptors or memory.", get_exhausted, true},

@@ -62,6 +62,23 @@ static uint64_t relayed_bytes(const struct instance *instance)
 	return bytes;
 }
 
+/* What the busiest worker's loop was like since the last look. */
+static void loops_sample(struct sampler *sampler, uint64_t span_us)
+{
+	uint64_t lag_us = 0, busy_us = 0;
+	for (unsigned i = 0; i < sampler->instance->workers_count; i++) {
+		struct loop_activity now, *before = &sampler->loops[i];
+		loop_activity_read(sampler->instance->workers[i].loop, &now);
+		if (now.lag_us2 - before->lag_us2 > lag_us)
+			lag_us = now.lag_us2 - before->lag_us2;
+		if (now.busy_us - before->busy_us > busy_us)
+			busy_us = now.busy_us - before->busy_us;
+		*before = now;
+	}
+	sampler->loop_lag_us = lag_us / span_us;
+	sampler->loop_busy_percent = (unsigned)(busy_us * 100 / span_us);
+}
+
 /* The share of the last second in which the workers' threads used no CPU. */
 static void process_sample(struct sampler *sampler)
 {
@@ -74,6 +91,7 @@ static void process_sample(struct sampler *sampler)
 		uint64_t busy = (cpu_us - sampler->cpu_us) * 100 / (span_us * threads);
 		sampler->idle_percent = busy < 100 ? 100 - (unsigned)busy : 0;
 		sampler->bytes_out_rate = (bytes_out - sampler->bytes_out) * 1000000 / span_us;
+		loops_sample(sampler, span_us);
 	}
 	sampler->cpu_us = cpu_us;
 	sampler->wall_us = now_us;
@@ -113,17 +131,25 @@ static void on_timer(struct loop_timer *timer)
 	loop_timer_set(loop, timer, now_ms + SAMPLE_MS);
 }
 
+static void arrays_free(struct sampler *sampler)
+{
+	free(sampler->jobs);
+	free(sampler->facts);
+	free(sampler->loops);
+	sampler->jobs = NULL;
+	sampler->facts = NULL;
+	sampler->loops = NULL;
+}
+
 int sampler_start(struct sampler *sampler, struct instance *instance, struct stat_objects *objects)
 {
 	unsigned workers = instance->workers_count;
 	*sampler = (struct sampler){.instance = instance, .objects = objects, .idle_percent = 100};
 	sampler->jobs = calloc(workers + 1, sizeof(*sampler->jobs));
 	sampler->facts = calloc(workers + 1, sizeof(*sampler->facts));
-	if (!sampler->jobs || !sampler->facts) {
-		free(sampler->jobs);
-		free(sampler->facts);
-		sampler->jobs = NULL;
-		sampler->facts = NULL;
+	sampler->loops = calloc(workers + 1, sizeof(*sampler->loops));
+	if (!sampler->jobs || !sampler->facts || !sampler->loops) {
+		arrays_free(sampler);
 		return -ENOMEM;
 	}
 	for (unsigned i = 0; i < workers; i++) {
@@ -155,8 +181,7 @@ void sampler_stop(struct sampler *sampler)
 		else
 			free(sample);
 	}
-	free(sampler->jobs);
-	free(sampler->facts);
+	arrays_free(sampler);
 	*sampler = (struct sampler){0};
 }
 

@@ -24,6 +24,9 @@ struct sampler {
 	uint64_t cpu_us, wall_us, bytes_out;
 	uint64_t bytes_out_rate; /* of the last second */
 	unsigned idle_percent;
+	struct loop_activity *loops; /* [workers_count] as they were then */
+	uint64_t loop_lag_us; /* of the last second, in the busiest worker */
+	unsigned loop_busy_percent;
 };
 
 int sampler_start(struct sampler *sampler, struct instance *instance, struct stat_objects *objects) MUST_USE;

@@ -116,5 +116,9 @@ void loop_post(struct loop *loop, struct loop_message *message);
 /* What it has done, for `show activity`; readable from any thread. */
 struct loop_activity {
 	uint64_t passes, waits, events, timers, tasks, messages;
+	/* Time in passes, and half the sum of the squares of those times: divided by a
+	 * stretch of time, that is the mean wait of what became ready within it, for who
+	 * comes in a pass of t waits t / 2, and t of all come in such a pass. */
+	uint64_t busy_us, lag_us2;
 };
 void loop_activity_read(const struct loop *loop, struct loop_activity *ret_activity);

@@ -356,6 +356,12 @@ static int wait_for_events(struct loop *loop, int wait_ms)
 	return count;
 }
 
+static void pass_count(struct loop *loop, uint64_t spent_us)
+{
+	activity_add(&loop->activity.busy_us, spent_us);
+	activity_add(&loop->activity.lag_us2, spent_us * spent_us / 2);
+}
+
 void loop_run_once(struct loop *loop, int wait_ms)
 {
 	int count, chosen_ms = wait_choose(loop, wait_ms);
@@ -364,7 +370,8 @@ void loop_run_once(struct loop *loop, int wait_ms)
 	loop->is_in_pass = true;
 	count = wait_for_events(loop, chosen_ms);
 	CHECK(count >= 0 || errno == EINTR);
-	loop->now_ms = clock_monotonic_ms();
+	uint64_t began_us = clock_monotonic_us();
+	loop->now_ms = began_us / 1000;
 
 	if (count > 0)
 		batch_deliver(loop, (unsigned)count);
@@ -374,6 +381,7 @@ void loop_run_once(struct loop *loop, int wait_ms)
 	if (loop->hook)
 		loop->hook->run(loop->hook);
 	activity_add(&loop->activity.passes, 1);
+	pass_count(loop, clock_monotonic_us() - began_us);
 	activity_add(&loop->activity.waits, chosen_ms != 0);
 	loop->is_in_pass = false;
 }
@@ -404,5 +412,7 @@ void loop_activity_read(const struct loop *loop, struct loop_activity *ret_activ
 		.timers = __atomic_load_n(&loop->activity.timers, __ATOMIC_RELAXED),
 		.tasks = __atomic_load_n(&loop->activity.tasks, __ATOMIC_RELAXED),
 		.messages = __atomic_load_n(&loop->activity.messages, __ATOMIC_RELAXED),
+		.busy_us = __atomic_load_n(&loop->activity.busy_us, __ATOMIC_RELAXED),
+		.lag_us2 = __atomic_load_n(&loop->activity.lag_us2, __ATOMIC_RELAXED),
 	};
 }
