@@ -1,0 +1,2 @@
+"""The part of splicebench that compares proxies: it builds the network, starts
+the subjects, runs the load generator in interleaved rounds and reports."""

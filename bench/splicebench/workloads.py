@@ -1,0 +1,122 @@
+"""The workloads: how the load generator is called for each, what is read from its
+answer, and in which unit costs are told."""
+
+import json
+import subprocess
+
+from . import programs
+from .programs import SubjectError, UsageError
+
+# How long a load may take past its own time: it ends by itself when nothing moves for five seconds.
+LOAD_GRACE_SECONDS = 20
+
+
+class Workload:
+    """kind: the generator's command. words: its flags. unit_work: how much of what rate_key counts makes one unit of
+    costs; work: how much makes one piece of work, a MiB or a message or a connection."""
+
+    def __init__(self, name, kind, connections, words=(), rounds_max=None):
+        self.name, self.kind, self.connections, self.words = name, kind, connections, list(words)
+        self.rounds_max = rounds_max
+        self.work = 1 << 20 if kind == "bulk" else 1
+        self.unit, self.rate_key, self.rate_scale, self.cost_unit, self.unit_work = KINDS[kind]
+
+    def describe(self):
+        streams = "stream" if self.kind == "bulk" else "connection"
+        plural = "" if self.connections == 1 else "s"
+        return f"{self.connections} {streams}{plural}" + (f", {' '.join(self.words)}" if self.words else "")
+
+
+# The rate's unit, its key in the generator's answer, its divisor for reading; the unit of costs and its divisor.
+KINDS = {
+    "bulk": ("GB/s", "bytes_per_s", 1e9, "a GB", 1e9),
+    "pingpong": ("messages/s", "messages_per_s", 1, "a million messages", 1e6),
+    "churn": ("connections/s", "connections_per_s", 1, "10,000 connections", 1e4),
+    "idle": ("connections", "connections", 1, "a connection", 1),
+}
+ALL = {workload.name: workload for workload in (
+    Workload("bulk-1", "bulk", 1, ["--direction", "up"]),
+    Workload("bulk-16", "bulk", 16, ["--direction", "up"]),
+    Workload("bulk-1-down", "bulk", 1, ["--direction", "down"]),
+    Workload("bulk-16-both", "bulk", 16, ["--direction", "both"]),
+    Workload("pingpong-1", "pingpong", 1, ["--size", "64"]),
+    Workload("pingpong-32", "pingpong", 32, ["--size", "64"]),
+    Workload("pingpong-64", "pingpong", 64, ["--size", "64"]),
+    Workload("pingpong-64-4k", "pingpong", 64, ["--size", "4096"]),
+    Workload("churn-64", "churn", 64, ["--size", "64"]),
+    Workload("idle-2000", "idle", 2000, rounds_max=2),
+)}
+DEFAULT = ["bulk-1", "bulk-16", "bulk-1-down", "pingpong-1", "pingpong-64", "churn-64", "idle-2000"]
+QUICK = ["bulk-1", "pingpong-64", "churn-64"]
+
+
+def find_workload(name):
+    if name not in ALL:
+        raise UsageError(f"there is no workload '{name}'; there are {', '.join(ALL)}")
+    return ALL[name]
+
+
+class Load:
+    """One run of the load generator, both ends in one process and one event loop."""
+
+    def __init__(self, binary, subject, workload, seconds, **options):
+        """options: warmup, is_sampled (bulk only), rate (open loop), connections."""
+        topology = subject.topology
+        self.subject, self.workload = subject, workload
+        self.warmup, self.seconds = options.get("warmup", 0.0), seconds
+        words = [binary, workload.kind, "--to", subject.address,
+                 "--with-server", topology.server_words(subject.server_port),
+                 "--connections", str(options.get("connections") or workload.connections),
+                 "--seconds", f"{seconds:g}", *workload.words, "--json"]
+        if workload.kind != "idle":
+            words += ["--warmup", f"{self.warmup:g}"]
+        if options.get("rate"):
+            words += ["--rate", str(int(options["rate"]))]
+        if options.get("is_sampled") and workload.kind == "bulk":
+            words.append("--sampled")
+        self.words = words[1:]
+        self.process = programs.start(topology.command("client", topology.cpu_load, *words),
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def has_ended(self):
+        return self.process.poll() is not None
+
+    def finish(self):
+        """The generator's answer as it printed it, once it has ended."""
+        what = f"the load '{' '.join(self.words)}'"
+        try:
+            out, err = self.process.communicate(timeout=self.warmup + self.seconds + LOAD_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise SubjectError(f"{what} does not end") from None
+        finally:
+            programs.end(self.process)
+        if self.process.returncode == 2:
+            raise SubjectError(f"{what} was refused: {err.strip()}")
+        try:
+            return json.loads(out)
+        except ValueError:
+            last = err.strip().splitlines()[-1:] or [f"exit status {self.process.returncode}"]
+            raise SubjectError(f"{what} gave no answer: {last[0]}") from None
+
+    def abandon(self):
+        """Ends it without reading its answer."""
+        programs.end(self.process)
+        self.process.communicate()
+
+
+def rate_of(workload, answer):
+    """What the workload counts, a second, unscaled."""
+    return answer.get(workload.rate_key) or 0
+
+
+def figures_of(workload, answer):
+    """The rate in its unit and the latencies in µs; None where the generator counted none."""
+    figures = {"throughput": rate_of(workload, answer) / workload.rate_scale}
+    latency = answer.get("latency_us") or {}
+    for key in ("p50", "p90", "p99", "p999", "max"):
+        figures[f"{key}_us"] = latency.get(key) if latency.get("count") else None
+    return figures

@@ -1,0 +1,278 @@
+/* Whole loads of splicebench, against a server in this process: they move and check
+ * what they say, see faults on the way, and do not omit what a slow server made wait. */
+#include "../../bench/load/messages.h"
+#include "bench_fixtures.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static struct load_options options_for(enum load_command command, double seconds)
+{
+	return (struct load_options){.command = command,
+		.connections = 1,
+		.threads = 1,
+		.seconds = seconds,
+		.warmup_s = 0.02,
+		.size = 64,
+		.sample_every = 1024 * 1024,
+		.is_quiet = true,
+		.seed = 1};
+}
+
+static struct load_options server_options(void)
+{
+	struct load_options options = options_for(LOAD_SERVE, 0);
+	options.listen = place_any();
+	return options;
+}
+
+static struct tally sum_of(const struct run *run)
+{
+	struct tally sum = {0};
+	for (unsigned i = 0; i < run->options->threads; i++)
+		tally_merge(&sum, &run->workers[i].tally);
+	return sum;
+}
+
+/* The load against a server of its own; only its counts remain. */
+static struct tally load_alone(struct load_options *options, const struct workload *workload)
+{
+	struct load_options serving = server_options();
+	struct run server, run;
+	assert_int_equal(run_server_start(&server, &serving, &options->to), 0);
+	assert_int_equal(run_load_do(&run, options, workload), 0);
+	struct tally sum = sum_of(&run);
+	run_release(&run);
+	run_server_stop(&server);
+	return sum;
+}
+
+static void a_clean_path_has_no_errors_and_every_byte_is_verified(void **state)
+{
+	static const enum direction directions[] = {DIRECTION_UP, DIRECTION_DOWN, DIRECTION_BOTH};
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct load_options options = options_for(LOAD_BULK, 0.1);
+		options.direction = directions[i];
+		options.connections = 4;
+		options.threads = 2;
+		struct tally sum = load_alone(&options, &workload_bulk);
+		assert_int_equal(tally_errors(&sum), 0);
+		assert_true(sum.bytes > 0);
+		assert_int_equal(sum.verified + sum.peer_verified, sum.bytes);
+	}
+}
+
+static void a_sampled_path_verifies_some_bytes_only(void **state)
+{
+	struct load_options options = options_for(LOAD_BULK, 0.2);
+	(void)state;
+	options.direction = DIRECTION_BOTH;
+	options.is_sampled = true;
+	struct tally sum = load_alone(&options, &workload_bulk);
+	assert_int_equal(tally_errors(&sum), 0);
+	assert_true(sum.verified > 0 && sum.peer_verified > 0);
+	assert_true(sum.verified + sum.peer_verified < sum.bytes);
+}
+
+static void messages_of_every_kind_come_back(void **state)
+{
+	static const struct {
+		enum load_command command;
+		const struct workload *workload;
+		double rate;
+		uint32_t size, answer;
+		bool is_reset;
+	} cases[] = {
+		{LOAD_PINGPONG, &workload_messages, 0, 64, 0, false},
+		{LOAD_PINGPONG, &workload_messages, 0, 300000, 0, false},
+		{LOAD_PINGPONG, &workload_messages, 0, 100, 7777, false},
+		{LOAD_PINGPONG, &workload_messages, 2000, 64, 0, false},
+		{LOAD_DRIBBLE, &workload_messages, 1000, 1, 0, false},
+		{LOAD_INCAST, &workload_incast, 100, 4096, 0, false},
+		{LOAD_IDLE, &workload_idle, 0, 1, 0, false},
+		{LOAD_CHURN, &workload_churn, 0, 64, 0, false},
+		{LOAD_CHURN, &workload_churn, 0, 64, 1000, true},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct load_options options = options_for(cases[i].command, 0.1);
+		options.connections = 6;
+		options.threads = 2;
+		options.rate = cases[i].rate;
+		options.size = cases[i].size;
+		options.answer = cases[i].answer;
+		options.is_reset = cases[i].is_reset;
+		struct tally sum = load_alone(&options, cases[i].workload);
+		assert_int_equal(tally_errors(&sum), 0);
+		assert_true(sum.messages >= 12);
+		assert_int_equal(sum.unanswered, 0);
+	}
+}
+
+static void the_server_may_run_in_the_loads_own_threads(void **state)
+{
+	struct load_options options = options_for(LOAD_PINGPONG, 0.1);
+	struct run run;
+	(void)state;
+	options.connections = 8;
+	options.threads = 2;
+	options.has_server = true;
+	options.server = place_free();
+	options.to = options.server;
+	assert_int_equal(run_load_do(&run, &options, &workload_messages), 0);
+	struct tally sum = sum_of(&run);
+	assert_int_equal(tally_errors(&sum), 0);
+	assert_int_equal(sum.verified, sum.peer_verified);
+	run_release(&run);
+}
+
+struct fault_case {
+	enum fault fault;
+	bool is_up;
+	enum load_command command;
+	enum direction direction;
+	bool is_sampled;
+};
+
+/* Returns the offset of the first wrong byte that the load names. */
+static uint64_t fault_find(const struct fault_case *fault, uint64_t place, struct tally *ret_sum)
+{
+	struct load_options serving = server_options(), options = options_for(fault->command, 0.1);
+	struct run server, run;
+	struct place at;
+	assert_int_equal(run_server_start(&server, &serving, &at), 0);
+	struct relay relay = {.fault = fault->fault, .is_fault_up = fault->is_up, .place = place};
+	relay_start(&relay, &at);
+	options.to = relay.here;
+	options.direction = fault->direction;
+	options.is_sampled = fault->is_sampled;
+	assert_int_equal(run_load_do(&run, &options,
+				 fault->command == LOAD_BULK ? &workload_bulk : &workload_messages),
+		0);
+	*ret_sum = sum_of(&run);
+	bool is_known = run.workers[0].first_bad.is_known;
+	uint64_t offset = is_known ? run.workers[0].first_bad.offset : UINT64_MAX;
+	run_release(&run);
+	relay_stop(&relay);
+	run_server_stop(&server);
+	return offset;
+}
+
+static void faults_on_the_way_are_found_at_their_place(void **state)
+{
+	static const struct fault_case cases[] = {
+		{FAULT_FLIP, true, LOAD_BULK, DIRECTION_UP, false},
+		{FAULT_FLIP, false, LOAD_BULK, DIRECTION_DOWN, false},
+		{FAULT_FLIP, true, LOAD_BULK, DIRECTION_BOTH, false},
+		{FAULT_FLIP, false, LOAD_BULK, DIRECTION_BOTH, false},
+		{FAULT_LOSE, true, LOAD_BULK, DIRECTION_UP, false},
+		{FAULT_LOSE, false, LOAD_BULK, DIRECTION_DOWN, false},
+		{FAULT_REPEAT, true, LOAD_BULK, DIRECTION_UP, false},
+		{FAULT_REPEAT, false, LOAD_BULK, DIRECTION_DOWN, false},
+		{FAULT_FLIP, true, LOAD_PINGPONG, DIRECTION_UP, false},
+		{FAULT_FLIP, false, LOAD_PINGPONG, DIRECTION_UP, false},
+		{FAULT_FLIP, true, LOAD_BULK, DIRECTION_UP, true},
+		{FAULT_FLIP, false, LOAD_BULK, DIRECTION_DOWN, true},
+	};
+	const uint64_t payload = 1000;
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tally sum;
+		uint64_t offset = fault_find(&cases[i], payload + (cases[i].is_up ? WIRE_BYTES : 0), &sum);
+		assert_int_equal(sum.errors[LOAD_ERROR_PATTERN], 1);
+		assert_int_equal(tally_errors(&sum), 1);
+		/* A spoiled answer begins with the message that held the byte, or a later one. */
+		uint64_t slack = cases[i].fault == FAULT_REPEAT || cases[i].command == LOAD_PINGPONG
+			? FAULT_BYTES + 8
+			: 8;
+		assert_in_range(
+			offset, payload - (cases[i].command == LOAD_PINGPONG ? 64 : 0), payload + slack);
+	}
+}
+
+static void an_end_in_the_midst_is_told_from_a_good_one(void **state)
+{
+	static const struct fault_case cases[] = {
+		{FAULT_BREAK, true, LOAD_BULK, DIRECTION_UP, false},
+		{FAULT_BREAK, false, LOAD_BULK, DIRECTION_DOWN, false},
+		{FAULT_BREAK, true, LOAD_PINGPONG, DIRECTION_UP, false},
+		{FAULT_BREAK, false, LOAD_BULK, DIRECTION_DOWN, true},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tally sum;
+		(void)fault_find(&cases[i], 10000, &sum);
+		assert_int_equal(sum.errors[LOAD_ERROR_RESET] + sum.errors[LOAD_ERROR_EARLY_END], 1);
+		assert_int_equal(tally_errors(&sum), 1);
+	}
+}
+
+/* The p99 of messages at a rate, against a server that sleeps as it is told. */
+static uint64_t p99_at(double rate, double seconds, uint64_t delay_us, uint64_t stall_ms, uint64_t every_ms)
+{
+	struct load_options serving = server_options(), options = options_for(LOAD_PINGPONG, seconds);
+	struct run server, run;
+	serving.delay_us = delay_us;
+	serving.stall_ms = stall_ms;
+	serving.stall_every_ms = every_ms;
+	options.rate = rate;
+	options.connections = 4;
+	assert_int_equal(run_server_start(&server, &serving, &options.to), 0);
+	assert_int_equal(run_load_do(&run, &options, &workload_messages), 0);
+	struct tally sum = sum_of(&run);
+	assert_int_equal(tally_errors(&sum), 0);
+	const struct histogram *latency = &run.workers[0].latency;
+	/* Every message that was due is in, none was left out for waiting. */
+	assert_in_range(latency->count, (uint64_t)(rate * seconds) - 1, (uint64_t)(rate * seconds) + 1);
+	uint64_t p99 = histogram_quantile(latency, 0.99);
+	run_release(&run);
+	run_server_stop(&server);
+	return p99;
+}
+
+static void a_server_that_stalls_raises_p99_to_its_stall(void **state)
+{
+	(void)state;
+	assert_in_range(p99_at(1000, 1, 0, 120, 400), 80000000, 400000000);
+}
+
+/* 4000 a second come and 1000 at most are served: the last waited for three quarters
+ * of what it takes to serve all. */
+static void a_server_that_is_too_slow_raises_p99_to_the_queue(void **state)
+{
+	(void)state;
+	assert_true(p99_at(4000, 0.25, 1000, 0, 0) > 600000000);
+}
+
+static void no_server_is_a_connect_error(void **state)
+{
+	struct load_options options = options_for(LOAD_PINGPONG, 0.1);
+	struct run run;
+	(void)state;
+	options.to = place_free();
+	assert_int_equal(run_load_do(&run, &options, &workload_messages), 0);
+	struct tally sum = sum_of(&run);
+	assert_int_equal(sum.errors[LOAD_ERROR_CONNECT], 1);
+	assert_int_equal(tally_errors(&sum), 1);
+	run_release(&run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_clean_path_has_no_errors_and_every_byte_is_verified),
+		cmocka_unit_test(a_sampled_path_verifies_some_bytes_only),
+		cmocka_unit_test(messages_of_every_kind_come_back),
+		cmocka_unit_test(the_server_may_run_in_the_loads_own_threads),
+		cmocka_unit_test(faults_on_the_way_are_found_at_their_place),
+		cmocka_unit_test(an_end_in_the_midst_is_told_from_a_good_one),
+		cmocka_unit_test(a_server_that_stalls_raises_p99_to_its_stall),
+		cmocka_unit_test(a_server_that_is_too_slow_raises_p99_to_the_queue),
+		cmocka_unit_test(no_server_is_a_connect_error),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
