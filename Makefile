@@ -9,7 +9,7 @@ PYTHON     := /usr/bin/python3
 E2E_SUBSET ?= not slow
 SOURCES     = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null || find src ctl tests bench -name '*.[ch]')
 
-.PHONY: all build test demo bench install clean format format-check tidy clang-tidy sanitize fuzz help
+.PHONY: all build test demo bench article install clean format format-check tidy clang-tidy sanitize fuzz help
 .PHONY: packages-build packages-all test-build sanitize-address sanitize-thread
 
 all: build
@@ -17,10 +17,11 @@ all: build
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -2
 	@echo
-	@echo "make             build/spliced and build/splicectl"
+	@echo "make             build/spliced, build/splicectl and build/splicebench"
 	@echo "make demo        starts it, pushes verified traffic through every engine, prints a table (KEEP=1: stays up)"
 	@echo "make test        all tests; the last line is 'N passed, N failed, N skipped'"
-	@echo "make bench       measures beside haproxy and nginx (bench/compare.py; BENCH_ARGUMENTS)"
+	@echo "make bench       measures beside haproxy and nginx (splicebench compare; BENCH_ARGUMENTS, default --quick)"
+	@echo "make article     repeats the SOCKMAP article's experiment, report in build/article.md"
 	@echo "make install     honours DESTDIR, PREFIX ($(PREFIX)), SYSCONFDIR ($(SYSCONFDIR))"
 	@echo "make format      clang-format over all C files        make tidy   sizes, layers, banned calls, clang-tidy"
 	@echo "make sanitize    unit and end-to-end tests under ASan+UBSan and TSan"
@@ -46,7 +47,10 @@ demo: build
 	@$(PYTHON) tools/demo.py --build $(BUILD) $(if $(KEEP),--keep)
 
 bench: test-build
-	@$(PYTHON) bench/compare.py $(BENCH_ARGUMENTS)
+	@$(BUILD)/splicebench compare $(or $(BENCH_ARGUMENTS),--quick)
+
+article: test-build
+	@$(PYTHON) bench/article.py --json $(BUILD)/article.json --markdown $(BUILD)/article.md --svg $(BUILD)/article.svg $(ARTICLE_ARGUMENTS)
 
 install: packages-build
 	@tools/build.sh $(BUILD) programs -Dprefix=$(PREFIX) -Dsysconfdir=$(SYSCONFDIR)

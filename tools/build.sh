@@ -4,8 +4,8 @@
 #   tools/build.sh DIR programs|all [-Doption=value …]
 #
 # `programs` are what gets installed, `all` also the tests.  Options hold until
-# they are changed.  Without cmocka there are no tests.  DIR/spliced and
-# DIR/splicectl are links to the programs.
+# they are changed.  Without cmocka there are no tests.  DIR/spliced,
+# DIR/splicectl and DIR/splicebench are links to the programs.
 set -eu
 cd "$(dirname "$0")/.."
 dir=$1
@@ -33,7 +33,7 @@ for option in "$@"; do
 	fi
 done
 
-programs="src/spliced ctl/splicectl"
+programs="src/spliced ctl/splicectl bench/splicebench"
 targets=
 if [ "$what" = programs ]; then
 	for program in $programs; do
@@ -43,7 +43,7 @@ if [ "$what" = programs ]; then
 	done
 fi
 ninja -C "$dir" $targets
-for program in $programs bench/load; do
+for program in $programs; do
 	if [ -x "$dir/$program" ]; then
 		ln -sfn "$program" "$dir/${program##*/}"
 	fi

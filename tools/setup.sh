@@ -9,11 +9,12 @@
 # As root it installs; otherwise it prints the line to run and exits 1.
 set -u
 
-build="build-essential meson ninja-build pkg-config libmicrohttpd-dev libjansson-dev"
-check="libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev mandoc"
-tests="python3 python3-pytest python3-pytest-xdist python3-pytest-timeout haproxy nginx-light redis-server redis-tools
+build="build-essential meson ninja-build pkg-config libmicrohttpd-dev libjansson-dev liburing-dev libbpf-dev
+clang bpftool"
+check="libcmocka-dev clang-format clang-tidy libclang-rt-14-dev mandoc"
+tests="python3 python3-pytest python3-pytest-xdist python3-pytest-timeout haproxy nginx-light libnginx-mod-stream redis-server redis-tools
 postgresql postgresql-contrib mariadb-server mariadb-client iperf3 curl wrk openssh-server openssh-client socat iproute2
-procps"
+procps gnuplot-nox ethtool"
 
 case "${1:-all}" in
 build | demo) wanted="$build python3" ;;

@@ -1,0 +1,357 @@
+"""splicebench compare: its arithmetic and its reports, on figures made up for the
+test, without any measuring."""
+
+import contextlib
+import io
+import json
+import math
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[2] / "bench"
+sys.path.insert(0, str(BENCH))
+
+import compare_main  # noqa: E402
+from splicebench import agreement, costs, figures, options, questions, report, rounds, signals, steps  # noqa: E402
+from splicebench import subjects, tables, topology, workloads  # noqa: E402
+from splicebench.programs import UsageError  # noqa: E402
+
+
+def record(throughput, p99=100.0, errors=0, noise=None):
+    return {"figures": {"throughput": throughput, "p50_us": 50.0, "p99_us": p99, "proxy_cpu_s_per_unit": 0.5,
+                        "machine_cpu_s_per_unit": 1.0, "softirq_s_per_unit": 0.2},
+            "load": {"connections": 64, "errors": {"reset": errors}, "errors_total": errors},
+            "costs": {"steal_share": 0.0, "foreign_share": 0.0}, "errors": errors, "noise": noise}
+
+
+def row(*values, **more):
+    return {"verified": {"bytes": 10**9, "wrong": None}, "rounds": [record(value) for value in values],
+            "dropped": [], "failed": None, "watched": None, **more}
+
+
+def results(**rows):
+    entry = {"kind": "pingpong", "connections": 64,
+             "subjects": {name.replace("_", "-"): value for name, value in rows.items()}}
+    return {"format": rounds.FORMAT, "command": "splicebench compare --quick", "mode": "quick", "rounds": 3,
+            "seconds": 0.5, "warmup": 0.1, "elapsed_s": 61.2, "limits": {"steal": 0.03, "foreign": 0.1},
+            "facts": {"cpu": "A processor", "cpus": 2, "memory_bytes": 1 << 33, "kernel": "6.1", "congestion": "cubic",
+                      "is_root": True, "cpu_proxy": 0, "cpu_load": 1, "versions": {"haproxy": "HAProxy version 2.6"},
+                      "date": "2024-02-03"},
+            "left_out": ["nginx-64k: nginx is not installed"], "failures": [],
+            "topologies": {"loopback": {"facts": {"congestion": "cubic", "link": None, "has_namespace": True},
+                                        "workloads": {"pingpong-64": entry}}}}
+
+
+def run_main(*arguments):
+    """(exit status, stdout, stderr) of the program in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = compare_main.main(list(arguments))
+        except SystemExit as end:
+            status = end.code
+    return status, out.getvalue(), err.getvalue()
+
+
+def test_a_spread_is_median_least_and_greatest_of_what_is_there():
+    assert figures.spread_of([3, None, 1, 10]) == {"median": 3, "min": 1, "max": 10, "count": 3}
+    assert figures.spread_of([None]) is None
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios():
+    # The machine is twice as fast in the last round: medians of each alone would say 2 / 2 = 1.
+    ratio = figures.ratio_of_rounds([2, 2, 8], [1, 2, 4])
+    assert ratio == {"median": 2, "min": 1, "max": 2, "count": 3}
+
+
+def test_a_round_without_both_values_has_no_ratio():
+    assert figures.ratio_of_rounds([1, None, 3], [2, 2, 0])["count"] == 1
+    assert figures.ratio_of_rounds([1], [None]) is None
+
+
+@pytest.mark.parametrize("xs, ys, expected", [
+    ([1, 2, 3, 4], [10, 20, 25, 1000], 1.0),
+    ([1, 2, 3, 4], [4, 3, 2, 1], -1.0),
+    ([1, 2, 3, 4, 5], [2, 1, 4, 3, 5], 0.8),
+    ([1, 2, 2, 3], [1, 2, 2, 3], 1.0),
+    ([1, 1, 1], [1, 2, 3], None),
+    ([1, 2], [1, 2], None),
+])
+def test_rank_correlation(xs, ys, expected):
+    found = figures.spearman(xs, ys)
+    assert found is None if expected is None else math.isclose(found, expected)
+
+
+def test_equal_values_share_their_rank():
+    assert figures.rank_values([5, 1, 5, 9]) == [2.5, 1, 2.5, 4]
+
+
+@pytest.mark.parametrize("knee", [1_000, 30_000, 55_555, 99_000])
+def test_the_knee_is_found_within_its_tolerance(knee):
+    found, searched = figures.find_knee(lambda rate: rate <= knee, 500, 80_000, tolerance=0.03, steps_max=20)
+    assert knee * 0.96 <= found <= knee
+    assert all(held == (rate <= knee) for rate, held in searched)
+
+
+def test_a_knee_below_the_search_is_zero_and_costs_one_step():
+    assert figures.find_knee(lambda rate: False, 500, 80_000) == (0.0, [(500, False)])
+
+
+def test_a_knee_without_end_stops_rising():
+    found, searched = figures.find_knee(lambda rate: True, 1, 100)
+    assert (found, len(searched)) == (225, 4)
+
+
+def test_the_search_for_the_knee_is_bounded():
+    _, searched = figures.find_knee(lambda rate: rate < 61_803, 1, 100_000, tolerance=1e-9, steps_max=9)
+    assert len(searched) == 9
+
+
+def test_the_better_two_of_three_trials_decide_and_no_more_are_made():
+    for answers, expected, used in (([True, True], True, 2), ([False, True, False], False, 3), ([False] * 2, False, 2)):
+        left = list(answers)
+        assert questions.majority(lambda: left.pop(0)) is expected
+        assert len(answers) - len(left) == used
+
+
+def test_a_rate_holds_only_when_it_is_carried_in_time_and_without_errors():
+    assert questions.holds(record(10_000, p99=1_999), 10_000, 2_000)
+    assert not questions.holds(record(10_000, p99=2_001), 10_000, 2_000)
+    assert not questions.holds(record(9_000, p99=100), 10_000, 2_000)
+    assert not questions.holds(record(10_000, p99=100, errors=1), 10_000, 2_000)
+
+
+def test_a_signal_is_foretold_from_the_other_rounds_only():
+    # The first round's scale is twice the second's: each foretells the other wrongly.
+    errors = figures.prediction_errors([[(0, 0.0), (2, 1.0)], [(0, 0.0), (1, 1.0)]])
+    assert errors == [0, 0, 0, 0.5]
+    assert figures.prediction_errors([[(0, 0.0), (1, 1.0)]]) == []
+
+
+def test_signals_are_ranked_by_correlation_and_constant_ones_come_last():
+    steps_of = [{"fraction": fraction, "signals": {"idle CPU": 1 - fraction, "steady": 7, "wild": wild,
+                                                   "delay": fraction ** 3}}
+                for fraction, wild in zip(signals.FRACTIONS, (5, 1, 4, 2, 3, 9, 7, 8, 6, 12, 10, 11))]
+    rows = signals.rate_signals([steps_of, steps_of])
+    assert [line[0] for line in rows][2:] == ["wild", "steady"]
+    assert rows[3][1] is None
+    by_name = {line[0]: line for line in rows}
+    assert math.isclose(by_name["delay"][1], -1.0) and math.isclose(by_name["idle CPU"][1], 1.0)
+    assert "delay" in signals.name_winner(rows)
+
+
+@pytest.mark.parametrize("steal, foreign, expected", [
+    (0.03, 0.10, None), (0.031, 0.0, "steal 3.1% of the machine"),
+    (0.0, 0.2, "foreign processes 20.0% of the machine")])
+def test_a_disturbed_step_says_by_what(steal, foreign, expected):
+    limits = {"steal": 0.03, "foreign": 0.10}
+    assert figures.is_noisy({"steal_share": steal, "foreign_share": foreign}, limits) == expected
+
+
+def measure_steps(monkeypatch, noises, **more):
+    made = []
+
+    def measure_once(*_arguments, **_options):
+        noise = noises[len(made)]
+        found = record(len(made), noise=f"steal {noise}" if noise > 0.03 else None)
+        found["costs"]["steal_share"] = noise
+        made.append(found)
+        return found
+
+    monkeypatch.setattr(steps, "measure_once", measure_once)
+    kept, dropped = steps.measure(None, "haproxy", workloads.ALL["bulk-1"], 1, **more)
+    return kept["costs"]["steal_share"], len(dropped), len(made)
+
+
+def test_a_disturbed_step_is_dropped_and_made_again(monkeypatch):
+    assert measure_steps(monkeypatch, [0.5, 0.01]) == (0.01, 1, 2)
+
+
+def test_an_undisturbed_step_is_made_once(monkeypatch):
+    assert measure_steps(monkeypatch, [0.0]) == (0.0, 0, 1)
+
+
+def test_of_steps_that_were_all_disturbed_the_least_disturbed_is_kept(monkeypatch):
+    assert measure_steps(monkeypatch, [0.5, 0.2, 0.9]) == (0.2, 2, 3)
+
+
+def test_no_step_is_made_again_when_time_is_up(monkeypatch):
+    assert measure_steps(monkeypatch, [0.5], may_repeat=lambda: False) == (0.5, 0, 1)
+
+
+def test_processor_time_of_a_family_stays_when_a_child_ends(monkeypatch):
+    before = {1: (0, 0.1, 0, False), 5: (1, 1.0, 0, False), 6: (5, 0.4, 0, False), 2: (0, 0.07, 0, True),
+              9: (1, 0.03, 0, False)}
+    after = {1: (0, 0.1, 0, False), 5: (1, 1.0, 0.45, False), 2: (0, 9.9, 0, True), 9: (1, 0.08, 0, False)}
+    monkeypatch.setattr(costs, "read_threads", lambda pid: {"run_s": 0, "run_delay_s": 0, "voluntary": 0,
+                                                            "involuntary": 0})
+    assert costs.read_family(after, 5)["cpu_s"] - costs.read_family(before, 5)["cpu_s"] == pytest.approx(0.05)
+    assert costs.foreign_seconds(after, 5) - costs.foreign_seconds(before, 5) == pytest.approx(0.05)
+
+
+def test_costs_are_told_for_the_work_done_in_their_window():
+    spent = {"window_s": 0.5, "machine_cpu_s": 0.8, "softirq_s": 0.1,
+             "proxy": {"cpu_s": 0.4, "run_delay_s": 0, "switches": 1000}}
+    found = costs.costs_per_unit(spent, workloads.ALL["bulk-1"], 2e9)
+    assert found["proxy_cpu_s_per_unit"] == pytest.approx(0.4)
+    assert found["machine_cpu_s_per_unit"] == pytest.approx(0.8)
+    assert found["switches_per_work"] == pytest.approx(1000 / (1e9 / (1 << 20)))
+    assert costs.costs_per_unit(spent, workloads.ALL["bulk-1"], 0) == {}
+
+
+def test_what_watch_counts_is_told_for_a_message():
+    said = {"seconds": 2.0, "source": "bpf", "why_not_bpf": None,
+            "pids": [{"syscalls": 80_000, "wakeups": 10_000, "wake_latency_us": {"p50": 3, "p99": 9, "count": 5}}]}
+    found = costs.watched_figures(said, workloads.ALL["pingpong-64"], 10_000)
+    assert (found["syscalls_per_work"], found["wakeups_per_work"], found["wake_p99_us"]) == (4, 0.5, 9)
+    said["pids"][0]["syscalls"] = None
+    assert "syscalls_per_work" not in costs.watched_figures(said, workloads.ALL["pingpong-64"], 10_000)
+
+
+def test_steps_are_shortened_to_keep_the_time_and_never_below_the_least():
+    assert figures.seconds_per_step(100, 100, 0.3, 0.2, 2) == 0.7
+    assert figures.seconds_per_step(10, 100, 0.3, 0.2, 2) == 0.2
+    assert figures.seconds_per_step(1000, 100, 0.3, 0.2, 2) == 2
+
+
+def plan_of(mode):
+    names = {"quick": (workloads.QUICK, subjects.QUICK), "full": (workloads.DEFAULT, subjects.DEFAULT)}[mode]
+    asked = SimpleNamespace(mode=mode, rounds={"quick": 3, "full": 5}[mode], watch=mode == "full", seconds=None)
+    return rounds.Plan(asked, ["loopback", "veth"], [workloads.ALL[name] for name in names[0]], names[1])
+
+
+@pytest.mark.parametrize("mode, minutes", [("quick", 2), ("full", 20)])
+def test_the_plan_keeps_its_promise_of_time(mode, minutes):
+    plan = plan_of(mode)
+    assert plan.total_seconds() <= minutes * 60
+    assert plan.seconds > rounds.STEP_SECONDS[mode][0]
+
+
+@pytest.mark.parametrize("cpu, mask", [(0, "1"), (5, "20"), (32, "1,00000000"), (70, "40,00000000,00000000")])
+def test_a_cpu_is_written_as_the_kernel_reads_it(cpu, mask):
+    assert topology.cpu_mask(cpu) == mask
+
+
+@pytest.mark.parametrize("value, text", [(None, "–"), (123456.7, "123,457"), (45.67, "45.7"), (1.234, "1.23"),
+                                         (0.1234, "0.123"), (0.0, "0.000"), (0.0123, "0.012"), (-3097.4, "-3,097")])
+def test_numbers_have_about_three_digits(value, text):
+    assert tables.number(value) == text
+
+
+@pytest.mark.parametrize("name, expected", [
+    ("spliced-auto", ("auto", "")), ("spliced-splice", ("splice", "")),
+    ("spliced-auto:wake-bytes=0+pipe-size=256k", ("auto", "wake-bytes 0 pipe-size 256k")),
+    ("spliced", None), ("spliced-auto:", None), ("spliced-auto:x", None)])
+def test_a_subject_of_spliced_names_engine_and_tuning(name, expected):
+    assert subjects.split_spliced(name) == expected
+
+
+def test_the_report_has_medians_ratios_errors_and_the_ceiling():
+    page = report.markdown(results(direct=row(100, 110, 120), haproxy=row(50, 55, 60), spliced_auto=row(95, 99, 118)))
+    assert "| direct | 110 (100–120) | 2.00× |" in page
+    assert "| spliced-auto | 99.0 (95.0–118) | 1.90× | 0.95× |" in page
+    assert "The generator's ceiling here (direct): 110 messages/s. spliced-auto reached more than 85% of it" in page
+    assert "* nginx-64k: nginx is not installed" in page
+    assert "`splicebench compare --quick`, 2024-02-03, 1 min 01 s" in page
+
+
+def test_failures_dropped_and_disturbed_steps_are_in_the_report():
+    rows = row(50, 60, dropped=["steal 9.0% of the machine"])
+    rows["rounds"][0]["noise"] = "steal 4.0% of the machine"
+    found = results(haproxy=rows, socat=row(failed="socat did not start: no"))
+    found["failures"].append({"topology": "loopback", "workload": "pingpong-64", "subject": "socat", "why": "it fell"})
+    for text in (report.markdown(found), report.text(found)):
+        assert "Steps dropped and made again: 1 (because of steal)." in text
+        assert "disturbed" in text and "socat failed: socat did not start: no." in text
+        assert "it fell" in text
+
+
+def test_equal_runs_agree():
+    one = results(haproxy=row(50, 55, 60), spliced_auto=row(70, 72, 74))
+    _, verdict, does_agree = agreement.compare_runs(one, results(haproxy=row(52, 54, 61), spliced_auto=row(71, 72, 90)))
+    assert does_agree and "agree" in verdict
+
+
+def test_runs_that_lie_apart_in_every_row_do_not_agree():
+    one = results(haproxy=row(50, 51, 52, 53, 54), spliced_auto=row(70, 71, 72, 73, 74))
+    other = results(haproxy=row(90, 91, 92, 93, 94), spliced_auto=row(30, 31, 32, 33, 34))
+    table, verdict, does_agree = agreement.compare_runs(one, other)
+    assert not does_agree and "do not agree" in verdict
+    assert [line[-1] for line in table.rows].count("APART") == 3
+    assert not agreement.compare_runs(one, {**other, "topologies": {}})[2]
+
+
+def test_chance_apart_and_what_it_allows():
+    assert figures.chance_apart(5, 5) == pytest.approx(2 / 252)
+    assert figures.allowed_apart([]) == 0
+    assert figures.allowed_apart([0.0] * 50) == 0
+    assert figures.allowed_apart([2 / 252] * 100) == 3
+
+
+def test_reports_come_from_kept_figures(directory):
+    kept, page = Path(directory) / "kept.json", Path(directory) / "page.md"
+    kept.write_text(json.dumps(results(direct=row(100), haproxy=row(50))))
+    status, out, _ = run_main("--from", str(kept), "--markdown", str(page))
+    assert status == 0
+    assert "loopback pingpong-64: 64 connections" in out and "## loopback" in page.read_text()
+
+
+def test_two_kept_runs_are_compared_by_a_flag(directory):
+    kept = Path(directory) / "kept.json"
+    kept.write_text(json.dumps(results(direct=row(100, 101), haproxy=row(50, 51))))
+    status, out, _ = run_main("--compare-runs", str(kept), str(kept))
+    assert status == 0 and "The two runs agree." in out
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--frobnicate"], "unrecognized arguments: --frobnicate"),
+    (["--topologies", "moon"], "there is no topology 'moon'"),
+    (["--subjects", "varnish"], "there is no subject 'varnish'"),
+    (["--workloads", "nap"], "there is no workload 'nap'"),
+    (["--seconds", "0"], "'0' is not a number from 0.1 to 600"),
+    (["--cpus", "1"], "'1' is not PROXY,LOAD"),
+    (["--link", "fast"], "'fast' is not a rate of tc"),
+    (["--question", "why"], "invalid choice: 'why'"),
+    (["--from", "/nonexistent.json"], "'/nonexistent.json' cannot be read"),
+    (["--binary", "/nonexistent"], "'/nonexistent' is not a program"),
+    (["--json", "/nonexistent/x.json"], "'/nonexistent/x.json' cannot be written"),
+    (["--link", "1gbit", "--topologies", "loopback"], "--link needs the topology veth"),
+    (["--quick", "--full"], "not allowed with argument"),
+    (["--rate", "100"], "--rate goes with --question equal-load"),
+    (["--question", "knee", "--rate", "100"], "--rate goes with --question equal-load"),
+    (["--size", "100"], "--size goes with --question equal-load or maximum"),
+])
+def test_a_wrong_flag_is_refused_in_one_sentence(arguments, words):
+    status, out, err = run_main(*arguments)
+    assert status == 2 and out == ""
+    assert words in err and err.count("\n") == 1
+    assert err.endswith("Try 'splicebench compare --help'.\n")
+
+
+def test_kept_figures_of_something_else_are_refused(directory):
+    path = Path(directory) / "other.json"
+    path.write_text('{"a": 1}')
+    status, _, err = run_main("--from", str(path))
+    assert status == 2 and "does not hold the results of a comparison" in err
+
+
+def test_what_cannot_be_had_is_left_out_and_nothing_left_is_an_error(monkeypatch):
+    monkeypatch.setattr(topology.os, "geteuid", lambda: 1000)
+    asked = SimpleNamespace(topologies=None, link=None)
+    assert options.choose_topologies(asked, ["loopback", "veth"]) == (
+        ["loopback"], ["veth: it needs root, for network namespaces"])
+    asked.topologies = ["veth"]
+    with pytest.raises(UsageError, match="no topology is left: veth: it needs root"):
+        options.choose_topologies(asked, ["loopback", "veth"])
+
+
+def test_a_missing_program_leaves_its_subject_out(monkeypatch):
+    monkeypatch.setattr(subjects.programs, "find_program", lambda name: None)
+    asked = SimpleNamespace(subjects=["direct", "haproxy", "nginx-64k", "spliced-auto"], spliced=None)
+    kept, left_out = options.choose_subjects(asked, [])
+    assert kept == ["direct"]
+    assert left_out == ["haproxy: haproxy is not installed", "nginx-64k: nginx is not installed",
+                        "spliced-auto: spliced was not found: build it, or name it with --spliced"]
