@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from lib.bench import SPLICEBENCH
 from lib.proxy import BINARY
 from lib.waiting import wait_until
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 MAIN = BENCH / "compare_main.py"
-SPLICEBENCH = Path(os.environ.get("SPLICEBENCH_BINARY", BINARY.parent / "bench" / "splicebench"))
 # The machine that runs tests is never quiet: steps count however disturbed they were.
 TOLERANT = ("--steal-max", "100", "--foreign-max", "100")
 sys.path.insert(0, str(BENCH))
 
 from splicebench import programs, subjects  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not SPLICEBENCH.exists(), reason=f"{SPLICEBENCH} is not built")
+pytestmark = pytest.mark.skipif(SPLICEBENCH is None, reason="splicebench is not built")
 
 
 def compare(*arguments, environment=None, binary=SPLICEBENCH, timeout_s=110):

@@ -1,22 +1,18 @@
-"""splicebench's echo servers, its burst client, and the article made of both.
-
-The program is bench/splicebench of the build folder, or what SPLICEBENCH_BINARY names.
-"""
+"""splicebench's echo servers, its burst client, and the article made of both."""
 
 import contextlib
 import json
-import os
 import re
 import select
 import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
-from lib.proxy import BINARY, REPOSITORY
+from lib.bench import SPLICEBENCH
+from lib.proxy import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "bench" / "echo"))
 
@@ -27,17 +23,6 @@ METHODS = ("naive", "iosubmit", "splice", "uring", "uring-link", "uring-sqpoll",
 # The others serve one connection after another, as their originals do.
 PARALLEL = ("uring", "uring-link", "uring-sqpoll", "sockmap", "thread")
 MIB = 1024 * 1024
-
-
-def find_splicebench():
-    named = os.environ.get("SPLICEBENCH_BINARY")
-    places = [Path(named)] if named else [
-        BINARY.parent / "bench" / "splicebench", BINARY.parent / "splicebench",
-        BINARY.parent.parent / "bench" / "splicebench"]
-    return next((place for place in places if place.is_file()), None)
-
-
-SPLICEBENCH = find_splicebench()
 pytestmark = pytest.mark.skipif(SPLICEBENCH is None, reason="splicebench is not built")
 
 

@@ -1,7 +1,4 @@
-"""splicebench watch upon real processes: counts that are known, ends, refusals, samples.
-
-The program is looked for beside the daemon's build, or is what SPLICEBENCH names.
-"""
+"""splicebench watch upon real processes: counts that are known, ends, refusals, samples."""
 
 import contextlib
 import json
@@ -15,7 +12,7 @@ import tempfile
 
 import pytest
 
-from lib.proxy import BINARY
+from lib.bench import SPLICEBENCH
 
 CALLS = 3000
 # Asks for its parent at each line it reads, and says when it is done.
@@ -44,15 +41,8 @@ for line in sys.stdin:
 """
 
 
-def find_program():
-    named = os.environ.get("SPLICEBENCH")
-    places = [BINARY.parent.parent / "bench" / "splicebench", BINARY.parent / "bench" / "splicebench",
-              BINARY.parent / "splicebench"]
-    return next((str(place) for place in ([named] if named else places) if os.path.exists(place)), None)
-
-
-PROGRAM = find_program()
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="splicebench was not built beside the daemon")
+PROGRAM = str(SPLICEBENCH)
+pytestmark = pytest.mark.skipif(SPLICEBENCH is None, reason="splicebench was not built beside the daemon")
 
 
 def run_watch(*words, prefix=(), **options):
