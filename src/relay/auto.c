@@ -25,6 +25,14 @@ void relay_auto_learn(struct relay_direction *direction, uint32_t bytes)
 		direction->bulk_score--;
 }
 
+/* Refused for want of a pipe, and there is still none: to ask again with every read
+ * would only count refusals. */
+static bool is_still_refused(const struct relay *relay, const struct relay_direction *direction)
+{
+	const struct relay_worker *worker = relay->worker;
+	return direction->was_refused && worker->pipes_used >= worker->options.pipes_max;
+}
+
 const struct relay_engine *relay_auto_choose(const struct relay *relay, enum relay_side from)
 {
 	const struct relay_direction *direction = &relay->directions[from];
@@ -32,7 +40,7 @@ const struct relay_engine *relay_auto_choose(const struct relay *relay, enum rel
 	if (relay->ends[from].has_urgent)
 		return &relay_engine_copy;
 	if (direction->wanted != NULL)
-		return direction->wanted;
+		return is_still_refused(relay, direction) ? direction->engine : direction->wanted;
 	if (direction->bulk_score >= SCORE_SPLICE &&
 		relay->worker->engine_refusals[relay_engine_index(&relay_engine_splice)] == NULL)
 		return &relay_engine_splice;

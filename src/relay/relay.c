@@ -184,6 +184,7 @@ static void fall_back(struct relay *relay, enum relay_side from)
 	struct relay_direction *direction = &relay->directions[from];
 	counter_add(&engine_counters(relay->worker, direction->engine)->refusals, 1);
 	direction->bulk_score = 0;
+	direction->was_refused = true;
 	engine_move(relay, from, &relay_engine_copy);
 }
 

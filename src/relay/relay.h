@@ -41,6 +41,7 @@ struct relay_direction {
 	bool is_ended; /* the source's end was passed on, or the target is gone */
 	bool may_read : 1; /* last known readiness of the source */
 	bool may_write : 1; /* and of the target */
+	bool was_refused : 1; /* its engine could not have it */
 	bool is_blocked : 1; /* bytes wait for the target: the source cannot be active */
 };
 

@@ -298,6 +298,24 @@ static void pipes_are_not_fought_for(struct rig *rig)
 	lines_finish(lines, LINES);
 }
 
+/* The figures say how many went without, not how often they read. */
+static void refusals_are_counted_once(struct rig *rig)
+{
+	const struct relay_engine_counters *counters =
+		&rig->worker.engines[relay_engine_index(&relay_engine_splice)];
+	struct line line;
+
+	line_open(&line, rig);
+	for (unsigned i = 0; i < 20; i++) {
+		line_send(&line, RELAY_CLIENT, 1000);
+		line_receive(&line, RELAY_SERVER);
+	}
+	assert_in_range(counter_read(&counters->refusals), 0, 1);
+	assert_int_equal(counter_read(&counters->refusals), rig_asks(rig, "splice"));
+	line_finish(&line);
+	line_close(&line);
+}
+
 static const struct rig_limits limits_small = {
 	.buffer_bytes = 2000,
 	.pipe_bytes = 4096,
@@ -340,6 +358,7 @@ static const struct engine_case cases[] = {
 	{"one pipe for all serves all", pipes_are_short_for_all, &limits_of_pipes, 0},
 	{"nobody spins for a pipe", pipes_are_not_fought_for, &limits_of_pipes, 0},
 	{"no pipe at all serves as well", pipes_are_short_for_all, &limits_without_pipes, 0},
+	{"a direction without a pipe is counted once", refusals_are_counted_once, &limits_without_pipes, 0},
 	{"no pipe at all makes nobody spin", pipes_are_not_fought_for, &limits_without_pipes, 0},
 };
 
