@@ -13,41 +13,50 @@
 enum { COMPARE_WORDS_MAX = 256, PATH_BYTES = 1024 };
 static const char python[] = "/usr/bin/python3";
 
+/* Beside this program as it was installed, or in the sources that it was built from:
+ * both told by where the program is, never by a path that was compiled in. */
+static const char *const compare_places[] = {
+	"../libexec/splicebench/compare_main.py",
+	"../../bench/compare_main.py",
+};
+
 /* The Python half starts this same program for its loads. */
-static void program_tell(void)
+static int program_path(char *ret_path, size_t size)
 {
-	char path[PATH_BYTES];
-	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	if (len <= 0 || getenv("SPLICEBENCH_BINARY") != NULL)
-		return;
-	path[len] = '\0';
-	(void)setenv("SPLICEBENCH_BINARY", path, 1);
+	ssize_t len = readlink("/proc/self/exe", ret_path, size - 1);
+	if (len <= 0)
+		return -errno;
+	ret_path[len] = '\0';
+	if (getenv("SPLICEBENCH_BINARY") == NULL)
+		(void)setenv("SPLICEBENCH_BINARY", ret_path, 1);
+	return 0;
 }
 
-/* The Python half stands beside the sources, or where it was installed. */
 static int command_compare(int count, char **words)
 {
-	static const char *const folders[] = {BENCH_SOURCE_FOLDER, BENCH_INSTALL_FOLDER};
-	static char path[PATH_BYTES];
+	static char program[PATH_BYTES], path[2 * PATH_BYTES];
 	char *arguments[COMPARE_WORDS_MAX + 2] = {(char *)(size_t)python, path};
 	if (count > COMPARE_WORDS_MAX) {
 		fprintf(stderr,
 			"splicebench compare: too many arguments. Try 'splicebench compare --help'.\n");
 		return 2;
 	}
+	if (program_path(program, sizeof(program)) < 0) {
+		fprintf(stderr, "splicebench compare: cannot find itself: %s.\n", strerror(errno));
+		return 1;
+	}
 	for (int i = 1; i < count; i++)
 		arguments[i + 1] = words[i];
-	program_tell();
-	for (unsigned i = 0; i < ARRAY_LENGTH(folders); i++) {
-		(void)snprintf(path, sizeof(path), "%s/compare_main.py", folders[i]);
+	*strrchr(program, '/') = '\0';
+	for (unsigned i = 0; i < ARRAY_LENGTH(compare_places); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", program, compare_places[i]);
 		if (access(path, R_OK) != 0)
 			continue;
 		(void)execv(python, arguments);
 		fprintf(stderr, "splicebench compare: cannot start %s: %s.\n", python, strerror(errno));
 		return 1;
 	}
-	fprintf(stderr, "splicebench compare: compare_main.py is neither in %s nor in %s.\n", folders[0],
-		folders[1]);
+	fprintf(stderr, "splicebench compare: its Python half is not where it should be: %s.\n", path);
 	return 1;
 }
 
