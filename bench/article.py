@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -29,6 +30,7 @@ from article_report import TOPOLOGIES, plot, report  # noqa: E402
 METHODS = ("naive", "iosubmit", "splice", "sockmap", "uring", "uring-link", "uring-sqpoll", "thread")
 SIZES = (2 * KIB, 16 * KIB, 128 * KIB, 512 * KIB, MIB, 4 * MIB)
 QUICK_SIZES = (2 * KIB, 128 * KIB)
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def find_binary():
@@ -117,7 +119,22 @@ def complete_options(options):
         raise ArticleError("nothing is left to measure")
 
 
+def end_at_signal(number, _frame):
+    """Leaves through the context managers, which take away what was made; a second signal would stop them at it."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def catch_signals():
+    for number in ENDING:
+        # nohup(1) has it ignored, and it stays so.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end_at_signal)
+
+
 def main():
+    catch_signals()
     options = parse_flags()
     try:
         if options.source:
@@ -140,8 +157,6 @@ def main():
     except (ArticleError, OSError, ValueError, subprocess.SubprocessError) as error:
         print(f"article: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
     failures = [one for part in results["topologies"].values() for one in part["runs"] if "failure" in one]
     for one in failures[:5]:
         print(f"article: {one['method']}, {size_text(one['size'])}: {one['failure']}", file=sys.stderr)

@@ -14,6 +14,8 @@ sys.dont_write_bytecode = True
 from splicebench import agreement, ask, charts, options, report, rounds, subjects, workloads  # noqa: E402
 from splicebench.programs import UsageError  # noqa: E402
 
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 def read_json(path):
     try:
@@ -59,6 +61,9 @@ def write_reports(asked, results):
 
 def compare_kept_runs(paths):
     one, other = (report.check_results(read_json(path), path) for path in paths)
+    for results, path in ((one, paths[0]), (other, paths[1])):
+        with report.complete_results(path):
+            agreement.compare_runs(results, results)
     table, verdict, does_agree = agreement.compare_runs(one, other)
     print(table.text())
     print(verdict)
@@ -67,11 +72,15 @@ def compare_kept_runs(paths):
 
 def report_kept_run(asked):
     results = report.check_results(read_json(asked.source), asked.source)
-    if asked.topologies:
-        results["topologies"] = {name: table for name, table in results["topologies"].items()
-                                 if name in asked.topologies}
+    with report.complete_results(asked.source):
+        if asked.topologies:
+            results["topologies"] = {name: table for name, table in results["topologies"].items()
+                                     if name in asked.topologies}
+        report.text(results)
+        report.markdown(results)
+        status = 1 if rounds.has_failed(results) else 0
     write_reports(asked, results)
-    return 1 if rounds.has_failed(results) else 0
+    return status
 
 
 def compare(asked, command):
@@ -108,12 +117,21 @@ def prepare_process(asked):
 
 
 def end_at_signal(number, _frame):
+    """Leaves through the context managers, which take away what was made; a second signal would stop them at it."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
+def catch_signals():
+    for number in ENDING:
+        # nohup(1) has it ignored, and it stays so.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end_at_signal)
+
+
 def main(arguments):
-    signal.signal(signal.SIGTERM, end_at_signal)
-    signal.signal(signal.SIGINT, end_at_signal)
+    catch_signals()
     try:
         asked = options.parse(arguments)
         if asked.compare_runs:

@@ -21,13 +21,25 @@ static void on_moved(struct worker *worker, struct client *client)
 		return;
 	if (worker_is_measured(worker, client->opened_ns))
 		histogram_add(&worker->latency, now_ns() - client->opened_ns);
+	client->answered = 1;
 	worker->tally.messages++;
 	worker->tally.connections_done++;
 	client_close(worker, client, options->is_reset);
 }
 
+/* What never came to its end counts with the age it had. */
+static void unanswered_note(struct worker *worker, const struct client *client)
+{
+	if (client->opened_ns == 0 || !worker_is_measured(worker, client->opened_ns))
+		return;
+	worker->tally.unanswered++;
+	histogram_add(&worker->latency, now_ns() - client->opened_ns);
+}
+
 static void on_closed(struct worker *worker, struct client *client)
 {
+	if (client->answered == 0)
+		unanswered_note(worker, client);
 	if (worker->phase == PHASE_ENDING)
 		return;
 	if (tally_errors(&worker->tally) >= ERRORS_MAX)
@@ -59,11 +71,18 @@ static uint64_t next_ns(struct worker *worker)
 	return list_is_empty(&worker->pending) ? UINT64_MAX : 0;
 }
 
-/* A connection under way is completed. */
+/* Those that a full backlog kept out are not tried again. */
+static void on_ending(struct worker *worker)
+{
+	for (struct list *at = worker->pending.next; at != &worker->pending; at = at->next)
+		unanswered_note(worker, container_of(at, struct client, pending));
+}
+
+/* A connection under way is completed, also one that still connects: without the slow ones the
+ * latency would be that of the survivors. */
 static void on_stop(struct worker *worker, struct client *client)
 {
-	if (client->state == CLIENT_CONNECTING)
-		client_close(worker, client, true);
+	(void)worker, (void)client;
 }
 
 const struct workload workload_churn = {
@@ -72,6 +91,7 @@ const struct workload workload_churn = {
 	.on_moved = on_moved,
 	.on_closed = on_closed,
 	.on_start = on_start,
+	.on_ending = on_ending,
 	.on_pass = reopen,
 	.on_stop = on_stop,
 	.next_ns = next_ns,

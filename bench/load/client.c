@@ -50,8 +50,6 @@ static void flows_start(struct client *client, const struct load_options *option
 		(struct flow_out){.pattern = up, .is_sampled = options->is_sampled, .head_len = WIRE_BYTES};
 	wire_put_hello(&hello, client->out.head);
 	client->in = flow_in_start(down, options->is_sampled);
-	client->asked = client->begun = client->answered = 0;
-	client->is_finishing = false;
 }
 
 void client_close(struct worker *worker, struct client *client, bool is_reset)
@@ -71,6 +69,7 @@ void client_close(struct worker *worker, struct client *client, bool is_reset)
 	worker_client_ready(worker, client);
 	if (worker->run->workload->on_closed != NULL)
 		worker->run->workload->on_closed(worker, client);
+	client->opened_ns = 0;
 }
 
 void client_fail(struct worker *worker, struct client *client, enum load_error error)
@@ -100,11 +99,15 @@ static const char *fatal_reason(int error)
 int client_open(struct worker *worker, struct client *client)
 {
 	CHECK(client->state == CLIENT_CLOSED);
+	/* A full backlog is waited for: the first try's time stays. */
+	if (client->opened_ns == 0)
+		client->opened_ns = now_ns();
 	int fd = place_connect(&worker->run->options->to);
 	if (fd == -EAGAIN)
 		return -EAGAIN;
 	client->state = CLIENT_CONNECTING;
-	client->opened_ns = now_ns();
+	client->asked = client->begun = client->answered = 0;
+	client->is_finishing = false;
 	worker->connecting++;
 	worker->open_count++;
 	if (fd >= 0) {
@@ -213,7 +216,9 @@ static void write_step(struct worker *worker, struct client *client)
 		return;
 	}
 	worker->progress_ns = worker->now_ns;
-	worker->tally.bytes += (uint64_t)sent;
+	/* Where the server runs here it counts what arrives. */
+	if (worker->run->listener < 0)
+		worker->tally.bytes += (uint64_t)sent;
 }
 
 static void half_close_when_sent(struct worker *worker, struct client *client)

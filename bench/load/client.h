@@ -19,7 +19,7 @@ struct client {
 	unsigned index; /* in the whole run */
 	struct flow_out out;
 	struct flow_in in;
-	uint64_t opened_ns;
+	uint64_t opened_ns; /* when it was first tried to connect; 0: it was not since the last close */
 	uint64_t serial; /* how often it was opened */
 	/* Messages so far: due, their first byte sent, answered. */
 	uint64_t asked, begun, answered;

@@ -34,6 +34,7 @@ struct load_options {
 	uint64_t delay_us; /* of a server, for each message */
 	uint64_t stall_ms, stall_every_ms; /* of a server */
 	uint64_t seed;
+	uint64_t ending_max_ms; /* how long the end may take; 0: as the manual says; for tests */
 };
 
 /* Reads words[1] and after; words[0] is the command's name.  Returns true to go on; else the

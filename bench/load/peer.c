@@ -121,6 +121,7 @@ static uint64_t owed(const struct peer *peer)
  * purpose, so that a client which asks no verdict sees it too. */
 static void took(struct worker *worker, struct peer *peer, uint64_t before, uint64_t verified_before)
 {
+	worker->tally.bytes += peer->in.offset - before;
 	worker->tally.peer_verified += peer->in.verified - verified_before;
 	delay(worker, peer, before);
 	bool is_answering = peer->hello.role == WIRE_ECHO || peer->hello.role == WIRE_REPLY;

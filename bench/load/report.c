@@ -111,8 +111,9 @@ static void print_counts(const struct report *report)
 {
 	const struct tally *tally = &report->tally;
 	if (tally->connections_done > 0)
-		printf("%-13s %llu, %.0f a second\n", "connections",
-			(unsigned long long)tally->connections_done, per_s(tally->connections_done, report));
+		printf("%-13s %llu, %.0f a second, %llu unanswered\n", "connections",
+			(unsigned long long)tally->connections_done, per_s(tally->connections_done, report),
+			(unsigned long long)tally->unanswered);
 	else if (tally->messages > 0)
 		printf("%-13s %llu, %.0f a second\n", "messages", (unsigned long long)tally->messages,
 			per_s(tally->messages, report));

@@ -273,16 +273,33 @@ static void stalled_fail(struct worker *worker)
 	worker_stop_all(worker, NULL);
 }
 
+static uint64_t ending_limit_ns(const struct worker *worker)
+{
+	uint64_t limit_ms = worker->run->options->ending_max_ms;
+	return worker->ending_ns + (limit_ms != 0 ? limit_ms * 1000000 : ending_max_ns);
+}
+
+/* Whoever waits for its verdict has no proof that all arrived: an error.  Messages owed are
+ * counted as unanswered when their connection closes. */
+static void overdue_close(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->clients_len; i++) {
+		struct client *client = &worker->clients[i];
+		if (client->state >= CLIENT_UP && client->is_finishing)
+			client_fail(worker, client, LOAD_ERROR_STALLED);
+		else
+			client_close(worker, client, true);
+	}
+}
+
 static void watchdog(struct worker *worker)
 {
 	if (!is_owed(worker))
 		worker->progress_ns = worker->now_ns;
-	if (worker->now_ns > worker->progress_ns + stall_ns) {
+	if (worker->now_ns > worker->progress_ns + stall_ns)
 		stalled_fail(worker);
-	} else if (worker->phase == PHASE_ENDING && worker->now_ns > worker->ending_ns + ending_max_ns) {
-		for (unsigned i = 0; i < worker->clients_len; i++)
-			client_close(worker, &worker->clients[i], true);
-	}
+	else if (worker->phase == PHASE_ENDING && worker->now_ns > ending_limit_ns(worker))
+		overdue_close(worker);
 }
 
 static void clients_pass(struct worker *worker)
@@ -340,13 +357,25 @@ static void event_mark(struct worker *worker, const struct epoll_event *event)
 	worker_wake(worker, end);
 }
 
+/* Sandboxes and kernels before 5.11 refuse epoll_pwait2(2); rounded up, so that a short wait is one. */
+static int events_wait(struct worker *worker, struct epoll_event *ret_events, uint64_t wait)
+{
+	struct timespec limit = {
+		.tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u)};
+	if (!worker->is_wait_coarse) {
+		int count = epoll_pwait2(worker->poller, ret_events, EVENTS, &limit, NULL);
+		if (count >= 0 || errno == EINTR)
+			return count;
+		worker->is_wait_coarse = true;
+	}
+	return epoll_wait(worker->poller, ret_events, EVENTS, (int)((wait + 999999) / 1000000));
+}
+
 static void events_take(struct worker *worker)
 {
 	struct epoll_event events[EVENTS];
-	uint64_t wait = wait_ns(worker);
-	struct timespec limit = {
-		.tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u)};
-	int count = epoll_pwait2(worker->poller, events, EVENTS, &limit, NULL);
+	int count = events_wait(worker, events, wait_ns(worker));
+	CHECK(count >= 0 || errno == EINTR);
 	worker->now_ns = now_ns();
 	for (int i = 0; i < count; i++)
 		event_mark(worker, &events[i]);

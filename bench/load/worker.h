@@ -77,6 +77,7 @@ struct worker {
 	struct pool peers;
 	struct list peers_open;
 	uint64_t next_stall_ns;
+	bool is_wait_coarse; /* epoll_pwait2(2) is refused here: whole milliseconds */
 
 	struct client *clients;
 	unsigned clients_len, opened, open_count, connecting, ready_count;

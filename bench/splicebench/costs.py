@@ -232,5 +232,7 @@ def watched_figures(answer, workload, work_rate):
     latencies = [row["wake_latency_us"] for row in answer["pids"] if row.get("wake_latency_us")]
     if latencies:
         busiest = max(latencies, key=lambda row: row.get("count") or 0)
-        figures["wake_p50_us"], figures["wake_p99_us"] = busiest.get("p50"), busiest.get("p99")
+        # Of no wake-ups there is no latency, whatever stands there.
+        for key in ("p50", "p99"):
+            figures[f"wake_{key}_us"] = busiest.get(key) if busiest.get("count") else None
     return figures

@@ -131,6 +131,15 @@ def allowed_apart(chances, certainty=0.99):
     return len(chances)
 
 
+def order_of(names, number):
+    """The order of a round: another first one each time, and by strides another neighbour before each. The first
+    round's order is that of the names."""
+    count = len(names)
+    strides = [stride for stride in range(1, count) if math.gcd(stride, count) == 1] or [1]
+    stride = strides[number % len(strides)]
+    return [names[(number + place * stride) % count] for place in range(count)]
+
+
 def seconds_per_step(budget_s, steps, overhead_s, least_s, most_s):
     """How long a step may take so that all of them stay within the budget."""
     if steps == 0:

@@ -75,7 +75,7 @@ def make_parser():
     add("--rounds", type=parse_number(1, 100, int), metavar="N", help="rounds (quick 3, full 5)")
     add("--seconds", type=parse_number(0.1, 600), metavar="S", help="of each step (chosen to keep the time)")
     add("--congestion", metavar="NAME", help="congestion control of all sockets (the system's)")
-    add("--cpus", type=parse_cpus, default=(0, 1), metavar="PROXY,LOAD", help="where they run (0,1)")
+    add("--cpus", type=parse_cpus, metavar="PROXY,LOAD", help="where they run (0,1)")
     add("--steal-max", type=parse_number(0, 100), default=3.0, metavar="PERCENT",
         help="a step with more stolen time is dropped (3)")
     add("--foreign-max", type=parse_number(0, 100), default=10.0, metavar="PERCENT",
@@ -147,18 +147,21 @@ def check_machine(options):
             raise UsageError(f"'{needed}' is not installed (package util-linux)")
     options.binary = programs.find_splicebench(options.binary)
     options.spliced = programs.find_spliced(options.spliced, options.binary)
-    allowed = os.sched_getaffinity(0)
-    if options.cpus == (0, 1) and len(allowed) >= 2 and not {0, 1} <= allowed:
-        options.cpus = tuple(sorted(allowed)[:2])
-    if options.cpus == (0, 1) and len(allowed) == 1:
-        options.cpus = (min(allowed), min(allowed))
-    for cpu in options.cpus:
-        if cpu not in allowed:
-            raise UsageError(f"CPU {cpu} is not among those this process may use: --cpus PROXY,LOAD")
+    options.cpus = choose_cpus(options.cpus)
     if options.congestion:
         topology.check_congestion(options.congestion)
     if options.link and programs.find_program("tc") is None:
         raise UsageError("--link needs tc (package iproute2)")
+
+
+def choose_cpus(asked):
+    """(the proxy's, the load's): those asked for, which must be had; else the first two that may be used, or the only
+    one for both."""
+    allowed = sorted(os.sched_getaffinity(0))
+    for cpu in asked or ():
+        if cpu not in allowed:
+            raise UsageError(f"CPU {cpu} is not among those this process may use: --cpus PROXY,LOAD")
+    return asked or (allowed[0], allowed[min(1, len(allowed) - 1)])
 
 
 def choose_topologies(options, default):

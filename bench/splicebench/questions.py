@@ -96,8 +96,8 @@ class Inquiry:
         """Interleaved rounds; {subject: records}. Errors make a subject fail, its records stay."""
         found = {name: [] for name in names or self.names()}
         self.plan(self.options.rounds * len(found))
-        for _ in range(self.options.rounds):
-            for name in found:
+        for turn in range(self.options.rounds):
+            for name in figures.order_of(list(found), turn):
                 if name not in self.names():
                     continue
                 record = self.measure(name, rate)
@@ -221,6 +221,7 @@ def describe(results):
             f"{where['congestion']}), {results['connections']} connections, messages of {results['size']} bytes, "
             f"steps of {results['seconds']:g} s, {results['rounds']} rounds; steps dropped and made again: "
             f"{sum(len(step['dropped']) for step in results['steps'])}.",
+            *([f"{where['note']}."] if where.get("note") else []),
             f"Machine: {about['cpus']} × {about['cpu']}, Linux {about['kernel']}.",
             f"Command: `{results['command']}`, {about['date']}."]
 

@@ -1,6 +1,8 @@
 """The report of a comparison, from its JSON alone: Markdown, and the same tables for
 a terminal."""
 
+import contextlib
+
 from . import workloads
 from .figures import ratio_of_rounds, spread_of
 from .progress import words_of
@@ -11,6 +13,16 @@ from .tables import NOTHING, Table, number, ratio, spread
 BASES = ("haproxy", "haproxy-splice", "direct")
 CEILING_SHARE = 0.85
 WORK = {"bulk": "MiB", "pingpong": "message", "churn": "connection"}
+
+
+@contextlib.contextmanager
+def complete_results(where):
+    """Inside, results are read that were kept in a file; what is missing from them is told in one sentence."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        what = f"has no {error}" if isinstance(error, KeyError) else f"is not as expected ({error})"
+        raise UsageError(f"'{where}' does not hold all of a comparison: it {what}") from None
 
 
 def check_results(results, where):
@@ -133,11 +145,12 @@ def facts_lines(results):
     versions = [f"{name}: {text}" for name, text in about["versions"].items() if text]
     link = [f"{name}: link of {table['facts']['link']}" for name, table in results["topologies"].items()
             if table["facts"]["link"]]
+    notes = [f"{table['facts']['note']}." for table in results["topologies"].values() if table["facts"].get("note")]
     congestion = [f"{name} {table['facts']['congestion']}" for name, table in results["topologies"].items()]
     return [
         f"Machine: {about['cpus']} × {about['cpu']}, {number(about['memory_bytes'] / (1 << 30))} GiB, "
         f"Linux {about['kernel']}; congestion control: {', '.join(congestion) or about['congestion']}.",
-        *link,
+        *link, *notes,
         "Programs: " + "; ".join(versions) + "." if versions else "Programs: none besides the generator.",
         f"Command: `{results['command']}`, {about['date']}, {words_of(results.get('elapsed_s', 0))}.",
     ]

@@ -83,15 +83,17 @@ class Comparison:
                 table = {workload.name: {"kind": workload.kind, "connections": workload.connections, "subjects": {}}
                          for workload in self.plan.workloads}
                 self.results["topologies"][name] = {"facts": topology.facts(), "workloads": table}
+                if topology.note:
+                    self.progress.say(topology.note)
                 self._run_topology(steps.Stage(topology, self.options), table)
         self.progress.finish()
+        if not self.results["topologies"]:
+            raise UsageError(f"no topology is left: {'; '.join(self.results['left_out'])}")
         self.results["elapsed_s"] = round(self.progress.elapsed_s(), 1)
         return self.results
 
     def _leave_out(self, name, error):
         """What was measured until now is not lost because this machine cannot build another network."""
-        if len(self.plan.topologies) == 1:
-            raise error
         self.results["left_out"].append(f"{name}: {error}")
         self.progress.say(f"left out: {name}: {error}")
 
@@ -100,14 +102,15 @@ class Comparison:
         for number in range(self.plan.rounds):
             def measure(stage, workload, name, row, number=number):
                 self._measure(stage, workload, name, row, number)
-            self._each(f"round {number + 1}/{self.plan.rounds}", stage, table, measure)
+            self._each(f"round {number + 1}/{self.plan.rounds}", stage, table, measure, number)
         if self.plan.has_watch:
             self._each("watching", stage, table, self._watch)
 
-    def _each(self, what, stage, table, act):
-        """Every subject once for each workload: so what the machine does meanwhile meets them all."""
+    def _each(self, what, stage, table, act, number=0):
+        """Every subject once for each workload: so what the machine does meanwhile meets them all. Each round has an
+        order of its own: what a subject leaves behind does not always meet the same one."""
         for workload in self.plan.workloads:
-            for name in self.plan.subjects:
+            for name in figures.order_of(self.plan.subjects, number):
                 row = table[workload.name]["subjects"].setdefault(
                     name, {"verified": None, "rounds": [], "dropped": [], "failed": None, "watched": None})
                 if row["failed"]:
@@ -155,6 +158,8 @@ class Comparison:
             return
         self.progress.step(self.where, steps.WATCHED_SECONDS + OVERHEAD_SECONDS)
         row["watched"] = steps.watch(stage, name, workload)
+        if row["watched"].get("wrong"):
+            self._fail(stage, workload, name, f"watched run: {row['watched']['wrong']}")
 
 
 def rounds_figures(row, key):

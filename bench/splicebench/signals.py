@@ -1,7 +1,9 @@
 """Which figure tells best how far a proxy is from its knee: steps of rate up to 1.2
 times the knee, each figure recorded beside them, its rank correlation and its error."""
 
+import re
 import statistics
+import time
 
 from . import steps
 from .costs import read_text
@@ -13,6 +15,12 @@ from .tables import Table, number
 FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
 LISTEN = "0A"
 IDLE = "idle CPU"
+# The daemon's own figures are means of its last second, taken once a second: so long a step has one that is the load's
+# alone, whenever that second began.
+STEP_SECONDS_LEAST = 2.2
+LOOP_KEYS = re.compile(r"(?i)loop_?(lag|busy)(_|$)")
+LOOP_EVERY_SECONDS = 0.2
+LOOP_ANSWER_SECONDS = 0.2
 
 
 class QueueProbe:
@@ -49,23 +57,46 @@ def mean_of(values):
     return statistics.fmean(values) if values else None
 
 
-def read_loop_lag(subject):
-    """What the proxy itself says of the lag of its loop: {name: number}; empty where it has no such metric."""
+class LoopProbe:
+    """What the proxy itself says of its loop while a step runs; `last` is its last answer: {name: number}, empty where
+    it has no such figures."""
+
+    def __init__(self, subject):
+        self.subject, self.last, self.due = subject, {}, 0.0
+
+    def look(self):
+        if time.monotonic() < self.due:
+            return
+        # A proxy that is too busy to answer in time keeps the answer before; the window does not wait for it.
+        self.last = read_loop(self.subject.ask("show info", LOOP_ANSWER_SECONDS)) or self.last
+        self.due = time.monotonic() + LOOP_EVERY_SECONDS
+
+
+def read_loop(info):
+    """The loop's lag and the share of time it was busy, out of an answer to show info."""
     found = {}
-    for key, value in subject.ask("show info").items():
-        if "lag" in key.lower() and value.replace(".", "", 1).isdigit():
+    for key, value in info.items():
+        if LOOP_KEYS.match(key.strip()) and value.strip().replace(".", "", 1).isdigit():
             found[f"{key.strip()} (its own)"] = float(value)
     return found
+
+
+def step_seconds(inquiry):
+    return max(inquiry.seconds, STEP_SECONDS_LEAST)
 
 
 def measure_step(inquiry, name, rate):
     """The signals of one step at a rate, {signal: value}, beside its figures."""
     stage = inquiry.stage
     with stage.subject(name) as subject:
-        probe = QueueProbe(subject.pid, subject.port)
-        answer, spent = steps.run_load(stage, subject, inquiry.workload, inquiry.seconds, warmup=inquiry.warmup,
-                                       rate=rate, during=probe.look)
-        lag = read_loop_lag(subject)
+        queues, loop = QueueProbe(subject.pid, subject.port), LoopProbe(subject)
+
+        def look():
+            queues.look()
+            loop.look()
+
+        answer, spent = steps.run_load(stage, subject, inquiry.workload, step_seconds(inquiry), warmup=inquiry.warmup,
+                                       rate=rate, during=look)
     window, proxy = spent["window_s"], spent["proxy"]
     found = {
         IDLE: spent["idle_by_cpu"].get(f"cpu{stage.topology.cpu_proxy}"),
@@ -73,7 +104,7 @@ def measure_step(inquiry, name, rate):
         "proxy's own CPU, s/s": proxy["cpu_s"] / window,
         "proxy's switches/s": None if proxy["switches"] is None else proxy["switches"] / window,
         "softirq squeezed/s": spent["softnet"]["squeezed"] / window,
-        **probe.means(), **lag}
+        **queues.means(), **loop.last}
     return {"signals": found, "costs": spent, "noise": is_noisy(spent, stage.limits),
             "errors": answer.get("errors_total", 0),
             "p99_us": (answer.get("latency_us") or {}).get("p99"), "messages_per_s": answer.get("messages_per_s")}
@@ -146,7 +177,7 @@ def name_winner(rows):
 
 
 def ask_signals(inquiry):
-    tables, answer = [], {"bound_us": inquiry.options.bound_us, "subjects": {}}
+    tables, answer = [], {"bound_us": inquiry.options.bound_us, "step_seconds": step_seconds(inquiry), "subjects": {}}
     for name in [name for name in inquiry.names() if name != "direct"]:
         knee, _ = search_knee(inquiry, name)
         if not knee:
@@ -156,7 +187,8 @@ def ask_signals(inquiry):
         rounds = run_rounds(inquiry, name, knee)
         rows = rate_signals(rounds)
         winner = name_winner(rows)
-        tables += [(f"{name}: steps of rate up to {FRACTIONS[-1]:g} times its knee of {knee:,.0f} messages/s",
+        tables += [(f"{name}: steps of rate up to {FRACTIONS[-1]:g} times its knee of {knee:,.0f} messages/s, "
+                    f"{step_seconds(inquiry):g} s each",
                     steps_table(rounds)), (winner or f"{name}: no signal changed.", signals_table(rows))]
         answer["subjects"][name] = {"knee": knee, "ranking": [
             dict(zip(("signal", "correlation", "median_error", "greatest_error"), row)) for row in rows]}
@@ -165,14 +197,15 @@ def ask_signals(inquiry):
 
 def run_rounds(inquiry, name, knee):
     """The steps of all rounds; in every other round from the highest rate down, so that time is not a signal."""
-    inquiry.plan(inquiry.options.rounds * len(FRACTIONS))
+    planned_s = inquiry.step_seconds() - inquiry.seconds + step_seconds(inquiry)
+    inquiry.progress.planned_s += inquiry.options.rounds * len(FRACTIONS) * planned_s
     rounds = []
     for number_of_round in range(inquiry.options.rounds):
         order = FRACTIONS if number_of_round % 2 == 0 else FRACTIONS[::-1]
         found = {}
         for fraction in order:
             inquiry.progress.step(f"{inquiry.stage.topology.name} {name} {fraction:.0%} of the knee",
-                                  inquiry.step_seconds())
+                                  planned_s)
             try:
                 found[fraction] = {"fraction": fraction, **measure_quiet_step(inquiry, name, fraction * knee)}
                 inquiry.steps.append(found[fraction])

@@ -91,7 +91,7 @@ def measure_once(stage, name, workload, seconds, **options):
         if rate <= 0:
             raise SubjectError(f"{name} moved nothing in {workload.name}: {describe_errors(answer) or 'no errors'}")
         if workload.kind == "bulk":
-            record["spliced_bytes"] = subject.check_after_bulk()
+            record["spliced_bytes"] = subject.check_after_bulk(answer.get("bytes", 0))
         return record
 
 
@@ -131,7 +131,9 @@ def verify(stage, name, workload, seconds):
 
 
 def watch(stage, name, workload):
-    """A run beside which `splicebench watch` counts; it is kept out of the rounds because counting costs time."""
+    """A run beside which `splicebench watch` counts; it is kept out of the rounds because counting costs time.
+
+    Returns figures, or "why_not" there are none; and "wrong", the errors of its load in words, if there were any."""
     with stage.subject(name) as subject:
         load = Load(stage.binary, subject, workload, WATCHED_SECONDS, warmup=0.2, is_sampled=True)
         try:
@@ -143,13 +145,17 @@ def watch(stage, name, workload):
                                    f"{WATCH_PIDS_MAX}"}
             watcher = Watch(stage.binary, pids, WATCHED_SECONDS * WATCH_SHARE)
             said, why_not = watcher.finish()
+            did_outlast = not load.has_ended()
             answer = load.finish()
         except BaseException:
             load.abandon()
             raise
+    wrong = {"wrong": describe_errors(answer)} if answer.get("errors_total") else {}
+    if said is not None and not did_outlast:
+        said, why_not = None, f"{name} was watched past its load, the load ended first"
     if said is None:
-        return {"why_not": why_not}
-    return costs.watched_figures(said, workload, rate_of(workload, answer))
+        return {"why_not": why_not, **wrong}
+    return {**costs.watched_figures(said, workload, rate_of(workload, answer)), **wrong}
 
 
 def measure_idle(stage, subject, workload):
@@ -159,16 +165,17 @@ def measure_idle(stage, subject, workload):
     run_load(stage, subject, WARM, 0.1)
     window = Window(subject.pid)
     before = costs.read_memory(subject.pid, subject.pid)
-    load = Load(stage.binary, subject, workload, 1.0, connections=connections)
+    load = Load(stage.binary, subject, workload, 1.0, connections=connections, is_held=True)
     try:
         deadline = time.monotonic() + IDLE_UP_SECONDS
         while not are_up(subject, load, connections, descriptors):
             if load.has_ended() or time.monotonic() > deadline:
                 break
             time.sleep(0.02)
-        is_up = are_up(subject, load, connections, descriptors)
         time.sleep(0.1)
         after = costs.read_memory(subject.pid, load.pid)
+        # They were all there while memory was read, if they still are.
+        is_up = are_up(subject, load, connections, descriptors) and not load.has_ended()
         answer = load.finish()
     except BaseException:
         load.abandon()

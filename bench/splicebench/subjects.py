@@ -125,8 +125,11 @@ FIXED = {
     "socat": "socat with its own defaults: a process for each connection",
 }
 SPLICED_NAME = re.compile(r"spliced-([a-z][a-z0-9]*)(?::([a-z0-9-]+=[A-Za-z0-9.]+(?:\+[a-z0-9-]+=[A-Za-z0-9.]+)*))?$")
-# HAProxy's counter has had several spellings, TotalSplicdedBytesOut among them.
+# HAProxy's counter has had several spellings, TotalSplicdedBytesOut among them; spliced has that one, too.
 SPLICED_BYTES = re.compile(r"(?i)total_?splic\w*_?bytes_?out$")
+ALL_BYTES = re.compile(r"(?i)total_?bytes_?out$")
+# What is called splicing moves at least this much of bulk by splicing; the first bytes of a stream may be copied.
+SPLICED_SHARE = 0.9
 DEFAULT = ["direct", "haproxy", "haproxy-splice", "haproxy-splice-1m", "nginx-16k", "nginx-64k", "socat",
            "spliced-copy", "spliced-splice", "spliced-auto"]
 QUICK = ["direct", "haproxy", "haproxy-splice", "nginx-64k", "spliced-copy", "spliced-splice", "spliced-auto"]
@@ -240,11 +243,11 @@ class Subject:
     def has_ended(self):
         return self.process is not None and self.process.poll() is not None
 
-    def ask(self, command):
+    def ask(self, command, timeout_s=2):
         """What the runtime socket of haproxy or spliced answers, as {key: value}; empty where there is none."""
         try:
             with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(2)
+                client.settimeout(timeout_s)
                 client.connect(os.path.join(self.directory or "", "stats.sock"))
                 client.sendall(command.encode() + b"\n")
                 answer = b"".join(iter(lambda: client.recv(65536), b"")).decode(errors="replace")
@@ -252,16 +255,32 @@ class Subject:
             return {}
         return dict(re.findall(r"^([^:\n]+): *(.*)$", answer, re.M))
 
-    def check_after_bulk(self):
-        """HAProxy that was told to splice must have done so, else its figures are not what they are called."""
-        if not self.name.startswith("haproxy-splice"):
+    def check_after_bulk(self, load_bytes):
+        """What is called splicing must have spliced, else its figures are not what they are called. Returns the bytes
+        it says it has spliced, None for other subjects. load_bytes: of the load, after its warm-up."""
+        if not does_claim_splice(self.name):
             return None
-        counts = [int(value) for key, value in self.ask("show info").items()
-                  if SPLICED_BYTES.match(key) and value.isdigit()]
-        if not counts or counts[0] == 0:
-            raise SubjectError(f"{self.name} did not splice: its counter of spliced bytes "
-                               f"{'is 0' if counts else 'is missing'} after bulk")
-        return counts[0]
+        info = self.ask("show info")
+        spliced, moved = (find_count(info, pattern) for pattern in (SPLICED_BYTES, ALL_BYTES))
+        if spliced is None:
+            raise SubjectError(f"{self.name} did not splice: its counter of spliced bytes is missing after bulk")
+        # The proxy's counter has the warm-up in it, too.
+        whole = max(load_bytes, moved or 0)
+        if spliced == 0 or spliced < SPLICED_SHARE * whole:
+            raise SubjectError(f"{self.name} did not splice: {spliced:,} of {whole:,} bytes of bulk, at least "
+                               f"{SPLICED_SHARE:.0%} are needed")
+        return spliced
+
+
+def does_claim_splice(name):
+    """Whether all bulk of a subject is to be spliced."""
+    return name.startswith("haproxy-splice") or (split_spliced(name) or ("",))[0] == "splice"
+
+
+def find_count(info, pattern):
+    """The counter whose name matches, out of an answer to show info, or None."""
+    return next((int(value) for key, value in info.items() if pattern.match(key.strip()) and value.strip().isdigit()),
+                None)
 
 
 def versions(names, spliced):

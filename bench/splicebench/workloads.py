@@ -60,7 +60,8 @@ class Load:
     """One run of the load generator, both ends in one process and one event loop."""
 
     def __init__(self, binary, subject, workload, seconds, **options):
-        """options: warmup, is_sampled (bulk only), rate (open loop), connections."""
+        """options: warmup, is_sampled (bulk only), rate (open loop), connections, is_held (idle only: until finish,
+        not for its seconds)."""
         topology = subject.topology
         self.subject, self.workload = subject, workload
         self.warmup, self.seconds = options.get("warmup", 0.0), seconds
@@ -74,8 +75,12 @@ class Load:
             words += ["--rate", str(int(options["rate"]))]
         if options.get("is_sampled") and workload.kind == "bulk":
             words.append("--sampled")
+        if options.get("is_held"):
+            words.append("--hold")
+        # It holds until its standard input ends.
+        stdin = subprocess.PIPE if options.get("is_held") else subprocess.DEVNULL
         self.words = words[1:]
-        self.process = programs.start(topology.command("client", topology.cpu_load, *words),
+        self.process = programs.start(topology.command("client", topology.cpu_load, *words), stdin=stdin,
                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
 
     @property

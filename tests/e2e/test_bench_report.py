@@ -17,7 +17,7 @@ sys.path.insert(0, str(BENCH))
 import compare_main  # noqa: E402
 from splicebench import agreement, costs, figures, options, questions, report, rounds, signals, steps  # noqa: E402
 from splicebench import subjects, tables, topology, workloads  # noqa: E402
-from splicebench.programs import UsageError  # noqa: E402
+from splicebench.programs import SubjectError, UsageError  # noqa: E402
 
 
 def record(throughput, p99=100.0, errors=0, noise=None):
@@ -207,6 +207,9 @@ def test_what_watch_counts_is_told_for_a_message():
             "pids": [{"syscalls": 80_000, "wakeups": 10_000, "wake_latency_us": {"p50": 3, "p99": 9, "count": 5}}]}
     found = costs.watched_figures(said, workloads.ALL["pingpong-64"], 10_000)
     assert (found["syscalls_per_work"], found["wakeups_per_work"], found["wake_p99_us"]) == (4, 0.5, 9)
+    said["pids"][0]["wake_latency_us"] = {"p50": 0, "p99": 0, "count": 0}
+    found = costs.watched_figures(said, workloads.ALL["pingpong-64"], 10_000)
+    assert (found["wake_p50_us"], found["wake_p99_us"]) == (None, None)
     said["pids"][0]["syscalls"] = None
     assert "syscalls_per_work" not in costs.watched_figures(said, workloads.ALL["pingpong-64"], 10_000)
 
@@ -331,6 +334,30 @@ def test_a_wrong_flag_is_refused_in_one_sentence(arguments, words):
     assert err.endswith("Try 'splicebench compare --help'.\n")
 
 
+def drop_cpu(kept):
+    del kept["facts"]["cpu"]
+
+
+def drop_figures(kept):
+    del kept["topologies"]["loopback"]["workloads"]["pingpong-64"]["subjects"]["direct"]["rounds"][0]["figures"]
+
+
+def spoil_topologies(kept):
+    kept["topologies"] = ["loopback"]
+
+
+@pytest.mark.parametrize("spoil, words, is_compared", [
+    (drop_cpu, "it has no 'cpu'", False), (drop_figures, "it has no 'figures'", True),
+    (spoil_topologies, "it is not as expected", True)])
+def test_kept_figures_with_something_missing_are_refused_in_one_sentence(directory, spoil, words, is_compared):
+    path, kept = Path(directory) / "kept.json", results(direct=row(100, 101), haproxy=row(50, 51))
+    spoil(kept)
+    path.write_text(json.dumps(kept))
+    for arguments in [("--from", str(path))] + [("--compare-runs", str(path), str(path))] * is_compared:
+        status, out, err = run_main(*arguments)
+        assert (status, out) == (2, "") and words in err and err.count("\n") == 1 and str(path) in err
+
+
 def test_kept_figures_of_something_else_are_refused(directory):
     path = Path(directory) / "other.json"
     path.write_text('{"a": 1}')
@@ -355,3 +382,154 @@ def test_a_missing_program_leaves_its_subject_out(monkeypatch):
     assert kept == ["direct"]
     assert left_out == ["haproxy: haproxy is not installed", "nginx-64k: nginx is not installed",
                         "spliced-auto: spliced was not found: build it, or name it with --spliced"]
+
+
+def test_every_round_has_an_order_of_its_own_and_the_first_is_as_given():
+    names = ["a", "b", "c", "d", "e", "f", "g"]
+    orders = [figures.order_of(names, number) for number in range(5)]
+    assert orders[0] == names and all(sorted(order) == names for order in orders)
+    assert len({order[0] for order in orders}) == 5
+    assert len({order[order.index("c") - 1] for order in orders[1:]}) == 4
+    assert [figures.order_of(["a", "b"], number) for number in range(2)] == [["a", "b"], ["b", "a"]]
+    assert figures.order_of(["a"], 3) == ["a"] and figures.order_of([], 3) == []
+
+
+def test_rounds_measure_in_their_own_order(monkeypatch):
+    met = []
+    plan = plan_of("quick")
+    comparison = SimpleNamespace(plan=plan, where="")
+    table = {workload.name: {"subjects": {}} for workload in plan.workloads}
+    stage = SimpleNamespace(topology=SimpleNamespace(name="loopback"))
+    for number in range(2):
+        rounds.Comparison._each(comparison, "round", stage, table,
+                                lambda _stage, workload, name, _row: met.append((workload.name, name)), number)
+    orders = [[name for workload, name in met if workload == "bulk-1"][start:][:len(plan.subjects)]
+              for start in (0, len(plan.subjects))]
+    assert sorted(orders[0]) == sorted(orders[1]) and orders[0] != orders[1]
+    assert list(table["bulk-1"]["subjects"]) == plan.subjects
+
+
+def test_no_topology_that_can_be_built_is_an_error_that_says_why(monkeypatch):
+    def refuse(name, *_):
+        raise UsageError(f"the {name} of this machine is broken")
+
+    monkeypatch.setattr(rounds, "Topology", refuse)
+    monkeypatch.setattr(rounds.facts, "collect", lambda *_: {})
+    asked = SimpleNamespace(progress=False, steal_max=3, foreign_max=10, cpus=(0, 0), congestion=None, link=None)
+    comparison = rounds.Comparison(asked, plan_of("quick"), [], "splicebench compare")
+    with pytest.raises(UsageError, match="no topology is left: loopback: the loopback of .*; veth: the veth of"):
+        comparison.run()
+
+
+@pytest.mark.parametrize("refused", ["add", "sysctl"])
+def test_loopback_without_namespaces_is_measured_as_it_is_with_a_note(monkeypatch, refused):
+    ran = []
+
+    def run(*words, **_):
+        ran.append(words)
+        if refused in words:
+            raise UsageError("mount --make-shared /run/netns failed: Operation not permitted")
+        return SimpleNamespace(stdout="cubic\n")
+
+    monkeypatch.setattr(topology.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(topology, "find_program", lambda name: f"/sbin/{name}")
+    monkeypatch.setattr(topology, "run", run)
+    with topology.Topology("loopback", (0, 1)) as place:
+        facts = place.facts()
+        assert place.command("proxy", 0, "x") == ["/sbin/taskset", "-c", "0", "x"]
+    assert not facts["has_namespace"] and "loopback is measured as it is" in facts["note"]
+    assert "Operation not permitted" in facts["note"]
+    assert any("del" in words for words in ran)
+    kept = results(direct=row(100))
+    kept["topologies"]["loopback"]["facts"] = facts
+    assert facts["note"] in report.markdown(kept) and facts["note"] in report.text(kept)
+    for name, congestion in (("veth", None), ("loopback", "reno")):
+        with pytest.raises(UsageError), topology.Topology(name, (0, 1), congestion):
+            pass
+
+
+def asking_subject(name, answers):
+    subject = subjects.Subject(name, SimpleNamespace(next_port=lambda: 1, server_address="a", proxy_address="b"), None)
+    subject.ask = lambda *_: answers.pop(0)
+    return subject
+
+
+def test_the_proxys_own_figures_are_the_last_it_gave_while_the_load_ran(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
+    probe = signals.LoopProbe(asking_subject("spliced-auto", [
+        {"LoopLag_us": "5", "LoopBusy_pct": "40"}, {"LoopLag_us": "7", "LoopBusy_pct": "50", "Uptime": "9"}, {}]))
+    for now[0] in (1.0, 1.05, 2.0, 3.0):
+        probe.look()
+    assert probe.last == {"LoopLag_us (its own)": 7, "LoopBusy_pct (its own)": 50}
+
+
+def test_steps_of_signals_are_long_enough_for_a_second_of_the_proxys_own():
+    assert signals.step_seconds(SimpleNamespace(seconds=0.2)) >= 2.2
+    assert signals.step_seconds(SimpleNamespace(seconds=3.0)) == 3.0
+
+
+@pytest.mark.parametrize("name, info, expected", [
+    ("haproxy-splice", {"TotalSplicdedBytesOut": "950", "TotalBytesOut": "1000"}, 950),
+    ("haproxy-splice", {"TotalSplicdedBytesOut": "890", "TotalBytesOut": "1000"}, "890 of 1,000 bytes"),
+    ("haproxy-splice-1m", {"TotalSplicedBytesOut": "100"}, "100 of 500 bytes"),
+    ("haproxy-splice", {}, "is missing"),
+    ("spliced-splice", {"TotalSplicdedBytesOut": "0", "TotalBytesOut": "1000"}, "0 of 1,000 bytes"),
+    ("spliced-splice:pipe-size=64k", {"TotalSplicdedBytesOut": "1000", "TotalBytesOut": "1000"}, 1000),
+    ("spliced-auto", {}, None), ("haproxy", {}, None)])
+def test_what_is_called_splicing_must_have_spliced_nearly_all_of_bulk(name, info, expected):
+    subject = asking_subject(name, [info])
+    if isinstance(expected, str):
+        with pytest.raises(SubjectError, match=f"{name} did not splice: .*{expected}"):
+            subject.check_after_bulk(500)
+    else:
+        assert subject.check_after_bulk(500) == expected
+
+
+class FakeRun(contextlib.nullcontext):
+    """A subject, its load and its watcher in one."""
+
+    pid, name = 1, "spliced-auto"
+
+    def __init__(self, ended, errors):
+        super().__init__()
+        self.enter_result, self.ended, self.answer = self, ended, {"messages_per_s": 10, "errors_total": errors,
+                                                                   "errors": {"reset": errors}}
+
+    def has_ended(self):
+        return self.ended
+
+    def finish(self):
+        return self.answer
+
+
+def watch_once(monkeypatch, ended, errors=0):
+    fake = FakeRun(ended, errors)
+    said = {"seconds": 1.0, "pids": [{"syscalls": 10, "wakeups": 1, "wake_latency_us": None}]}
+    monkeypatch.setattr(steps, "Load", lambda *_, **__: fake)
+    monkeypatch.setattr(steps, "Watch", lambda *_: SimpleNamespace(finish=lambda: (said, None)))
+    monkeypatch.setattr(steps, "wait_window", lambda *_: True)
+    monkeypatch.setattr(costs, "read_processes", dict)
+    stage = SimpleNamespace(binary="x", subject=lambda name: fake)
+    return steps.watch(stage, "spliced-auto", workloads.ALL["pingpong-64"])
+
+
+def test_a_watch_that_outlives_its_load_has_no_figures(monkeypatch):
+    found = watch_once(monkeypatch, ended=True)
+    assert "the load ended first" in found["why_not"] and "syscalls_per_work" not in found
+    assert watch_once(monkeypatch, ended=False)["syscalls_per_work"] == 1
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_errors_of_a_watched_load_count(monkeypatch, ended):
+    assert watch_once(monkeypatch, ended, errors=3)["wrong"] == "3 errors (reset 3)"
+    assert "wrong" not in watch_once(monkeypatch, ended)
+
+
+def test_cpus_that_were_asked_for_must_be_there(monkeypatch):
+    monkeypatch.setattr(options.os, "sched_getaffinity", lambda _: {2, 3, 5})
+    assert options.choose_cpus(None) == (2, 3) and options.choose_cpus((5, 2)) == (5, 2)
+    with pytest.raises(UsageError, match="CPU 0 is not among those"):
+        options.choose_cpus((0, 1))
+    monkeypatch.setattr(options.os, "sched_getaffinity", lambda _: {4})
+    assert options.choose_cpus(None) == (4, 4)

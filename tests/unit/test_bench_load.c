@@ -3,9 +3,16 @@
 #include "../../bench/load/messages.h"
 #include "bench_fixtures.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -248,6 +255,252 @@ static void a_server_that_is_too_slow_raises_p99_to_the_queue(void **state)
 	assert_true(p99_at(4000, 0.25, 1000, 0, 0) > 600000000);
 }
 
+/* The listener does not block. */
+static int accept_waiting(int listener)
+{
+	struct pollfd fd = {.fd = listener, .events = POLLIN};
+	CHECK(poll(&fd, 1, 10000) == 1);
+	return accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+}
+
+/* A relay that keeps the client's half-close to itself. */
+struct swallower {
+	struct place here, server;
+	int listener;
+	pthread_t thread;
+};
+
+static void *swallower_main(void *argument)
+{
+	struct swallower *swallower = argument;
+	int client = accept_waiting(swallower->listener);
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct address *to = &swallower->server.address;
+	CHECK(client >= 0 && connect(server, &to->any, to->len) == 0);
+	struct pollfd fds[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+	uint8_t bytes[RELAY_BYTES];
+	while (poll(fds, 2, 10000) > 0 && ((fds[0].revents | fds[1].revents) & (POLLERR | POLLHUP)) == 0) {
+		unsigned from = (fds[1].revents & POLLIN) != 0 ? 1 : 0;
+		ssize_t got = recv(fds[from].fd, bytes, sizeof(bytes), 0);
+		if (got < 0 || (got == 0 && from == 1))
+			break;
+		if (got > 0 && !relay_send(fds[1 - from].fd, bytes, (size_t)got))
+			break;
+		if (got == 0)
+			fds[0].events = 0; /* its reset still shows */
+	}
+	close(client);
+	close(server);
+	return NULL;
+}
+
+static struct tally swallowed_load(struct load_options *options, const struct workload *workload)
+{
+	struct load_options serving = server_options();
+	struct swallower swallower = {.here = place_any()};
+	struct run server, run;
+	const char *what;
+	assert_int_equal(run_server_start(&server, &serving, &swallower.server), 0);
+	swallower.listener = place_listen(&swallower.here, &what);
+	assert_true(swallower.listener >= 0 && place_learn(swallower.listener, &swallower.here) == 0);
+	assert_int_equal(pthread_create(&swallower.thread, NULL, swallower_main, &swallower), 0);
+	options->to = swallower.here;
+	assert_int_equal(run_load_do(&run, options, workload), 0);
+	struct tally sum = sum_of(&run);
+	run_release(&run);
+	assert_int_equal(pthread_join(swallower.thread, NULL), 0);
+	close(swallower.listener);
+	run_server_stop(&server);
+	return sum;
+}
+
+static void a_verdict_that_never_comes_is_an_error(void **state)
+{
+	static const struct {
+		enum load_command command;
+		enum direction direction;
+		const struct workload *workload;
+	} cases[] = {
+		{LOAD_BULK, DIRECTION_UP, &workload_bulk},
+		{LOAD_BULK, DIRECTION_BOTH, &workload_bulk},
+		{LOAD_PINGPONG, DIRECTION_UP, &workload_messages},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct load_options options = options_for(cases[i].command, 0.1);
+		options.direction = cases[i].direction;
+		options.ending_max_ms = 300;
+		struct tally sum = swallowed_load(&options, cases[i].workload);
+		assert_int_equal(sum.errors[LOAD_ERROR_STALLED], 1);
+		assert_int_equal(tally_errors(&sum), 1);
+		assert_int_equal(sum.unanswered, 0);
+	}
+}
+
+/* The relay takes all and passes on what lies before the fault. */
+static void with_the_server_here_bytes_are_those_that_arrived(void **state)
+{
+	enum { ARRIVING = 10000 };
+	struct load_options options = options_for(LOAD_BULK, 0.1);
+	struct run run;
+	(void)state;
+	options.has_server = true;
+	options.server = place_free();
+	struct relay relay = {.fault = FAULT_BREAK, .is_fault_up = true, .place = ARRIVING + WIRE_BYTES};
+	relay_start(&relay, &options.server);
+	options.to = relay.here;
+	assert_int_equal(run_load_do(&run, &options, &workload_bulk), 0);
+	struct tally sum = sum_of(&run);
+	assert_int_equal(tally_errors(&sum), 1);
+	assert_true(sum.bytes <= ARRIVING);
+	assert_int_equal(sum.bytes, sum.peer_verified);
+	run_release(&run);
+	relay_stop(&relay);
+}
+
+struct echoer {
+	int listener;
+	unsigned answers_max; /* then it is mute */
+	long service_ns; /* of each connection; one is served after another */
+};
+
+/* Echoes a message of 64 bytes on each of the first connections. */
+static void *echoer_main(void *argument)
+{
+	const struct echoer *echoer = argument;
+	const struct timespec service = {.tv_nsec = echoer->service_ns};
+	for (unsigned i = 0; i < echoer->answers_max; i++) {
+		uint8_t bytes[WIRE_BYTES + 64];
+		int fd = accept_waiting(echoer->listener);
+		if (fd < 0)
+			return NULL;
+		if (recv(fd, bytes, sizeof(bytes), MSG_WAITALL) == sizeof(bytes)) {
+			(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &service, NULL);
+			(void)relay_send(fd, bytes + WIRE_BYTES, 64);
+			(void)recv(fd, bytes, 1, 0);
+		}
+		close(fd);
+	}
+	return NULL;
+}
+
+/* One connection at a time: the fourth is never answered and is as old as the rest of the run. */
+static void a_connection_that_never_ends_counts_with_its_age(void **state)
+{
+	struct run run;
+	struct load_options options = options_for(LOAD_CHURN, 0.2);
+	struct echoer echoer = {.answers_max = 3};
+	const char *what;
+	pthread_t thread;
+	(void)state;
+	options.to = place_any();
+	options.warmup_s = 0;
+	options.ending_max_ms = 100;
+	echoer.listener = place_listen(&options.to, &what);
+	assert_true(echoer.listener >= 0 && place_learn(echoer.listener, &options.to) == 0);
+	assert_int_equal(pthread_create(&thread, NULL, echoer_main, &echoer), 0);
+	assert_int_equal(run_load_do(&run, &options, &workload_churn), 0);
+	struct tally sum = sum_of(&run);
+	const struct histogram *latency = &run.workers[0].latency;
+	assert_int_equal(sum.messages, 3);
+	assert_int_equal(sum.unanswered, 1);
+	/* The first was made before the measured time. */
+	assert_int_equal(latency->count, 3);
+	assert_true(latency->highest > 150000000);
+	run_release(&run);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	close(echoer.listener);
+}
+
+/* Four connections and 20 ms of service each, one after another: each takes 80 ms, wherever it
+ * waits; most of that before the backlog has room for it. */
+static void waiting_for_a_full_backlog_is_part_of_the_latency(void **state)
+{
+	enum { SERVICE_NS = 20000000, CONNECTIONS = 4 };
+	struct load_options options = options_for(LOAD_CHURN, 0.8);
+	struct echoer echoer = {.answers_max = UINT32_MAX, .service_ns = SERVICE_NS};
+	struct run run;
+	pthread_t thread;
+	(void)state;
+	options.connections = CONNECTIONS;
+	options.to = (struct place){.address.len = sizeof(options.to.address.local)};
+	options.to.address.local.sun_family = AF_UNIX;
+	/* Abstract, so that no file stays. */
+	(void)snprintf(options.to.address.local.sun_path + 1, 64, "splicebench-test-%d", (int)getpid());
+	echoer.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(echoer.listener, &options.to.address.any, options.to.address.len), 0);
+	assert_int_equal(listen(echoer.listener, 0), 0);
+	assert_int_equal(pthread_create(&thread, NULL, echoer_main, &echoer), 0);
+	assert_int_equal(run_load_do(&run, &options, &workload_churn), 0);
+	struct tally sum = sum_of(&run);
+	assert_int_equal(tally_errors(&sum), 0);
+	assert_true(histogram_mean(&run.workers[0].latency) > 0.75 * SERVICE_NS * CONNECTIONS);
+	run_release(&run);
+	assert_int_equal(shutdown(echoer.listener, SHUT_RDWR), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	close(echoer.listener);
+}
+
+/* false when a filter cannot be set. */
+static bool refuse_epoll_pwait2(int error)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = ARRAY_LENGTH(filter), .filter = filter};
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+enum { IDLE_CPU_US_MAX = 100000, EXIT_NO_FILTER = 77 };
+
+static uint64_t cpu_us_of(const struct rusage *usage)
+{
+	return (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 +
+		(uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+}
+
+/* Exit status: 0 when a quiet load ran without error and without spinning. */
+static int quiet_load_without_epoll_pwait2(int error)
+{
+	struct load_options options = options_for(LOAD_IDLE, 0.4);
+	struct run run;
+	options.has_server = true;
+	options.server = place_free();
+	options.to = options.server;
+	if (!refuse_epoll_pwait2(error))
+		return EXIT_NO_FILTER;
+	if (run_load_do(&run, &options, &workload_idle) != 0)
+		return 2;
+	struct tally sum = sum_of(&run);
+	uint64_t cpu_us = cpu_us_of(&run.workers[0].last.usage) - cpu_us_of(&run.workers[0].first.usage);
+	run_release(&run);
+	if (tally_errors(&sum) != 0 || sum.messages < 2)
+		return 3;
+	return cpu_us < IDLE_CPU_US_MAX ? 0 : 4;
+}
+
+static void without_epoll_pwait2_the_load_neither_stops_nor_spins(void **state)
+{
+	static const int errors[] = {ENOSYS, EPERM};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(errors); i++) {
+		int status = 0;
+		pid_t child = fork();
+		if (child == 0)
+			_exit(quiet_load_without_epoll_pwait2(errors[i]));
+		assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+		if (WEXITSTATUS(status) == EXIT_NO_FILTER) {
+			print_message("no system call filter can be set here\n");
+			skip();
+		}
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
 static void no_server_is_a_connect_error(void **state)
 {
 	struct load_options options = options_for(LOAD_PINGPONG, 0.1);
@@ -272,6 +525,11 @@ int main(void)
 		cmocka_unit_test(an_end_in_the_midst_is_told_from_a_good_one),
 		cmocka_unit_test(a_server_that_stalls_raises_p99_to_its_stall),
 		cmocka_unit_test(a_server_that_is_too_slow_raises_p99_to_the_queue),
+		cmocka_unit_test(a_verdict_that_never_comes_is_an_error),
+		cmocka_unit_test(with_the_server_here_bytes_are_those_that_arrived),
+		cmocka_unit_test(a_connection_that_never_ends_counts_with_its_age),
+		cmocka_unit_test(waiting_for_a_full_backlog_is_part_of_the_latency),
+		cmocka_unit_test(without_epoll_pwait2_the_load_neither_stops_nor_spins),
 		cmocka_unit_test(no_server_is_a_connect_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
