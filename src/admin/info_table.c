@@ -214,6 +214,12 @@ INFO_GETTER(loop_lag)
 	stat_set_number(value, STAT_U64, admin->sampler.loop_lag_us);
 }
 
+INFO_GETTER(headroom)
+{
+	unsigned busy = admin->sampler.loop_busy_percent;
+	stat_set_number(value, STAT_U32, busy < 100 ? 100 - busy : 0);
+}
+
 INFO_GETTER(loop_busy)
 {
 	stat_set_number(value, STAT_U32, admin->sampler.loop_busy_percent);
@@ -357,6 +363,7 @@ const struct info_field info_fields[] = {
 	{"RelayLeanReads", "MCP", "relay_lean_reads_total", "Reads made with no room left to keep what the receiver might refuse.", get_lean_reads, true},
 	{"LoopLag_us", "MaP", "loop_lag_microseconds", "Mean time in the last second between something being ready and its turn, in the busiest thread.", get_loop_lag, true},
 	{"LoopBusy_pct", "MaP", "loop_busy_percent", "Share of the last second that the busiest thread's loop was at work.", get_loop_busy, true},
+	{"Headroom_pct", "MaP", "headroom_percent", "Share of the last second that the busiest thread's loop had nothing to do: of the signals tried the one that told best how far latency's knee was (docs/measuring.md).", get_headroom, true},
 	{"RelayBufferBytes", "CLP", "relay_buffer_bytes", "Size of one read of the copy engine.", get_buffer_bytes, true},
 	{"RelayPipeBytes", "CLP", "relay_pipe_bytes", "Size that is asked for each pipe.", get_pipe_bytes, true},
 	{"AcceptExhausted", "MCP", "accept_exhausted_total", "Times accepting paused for want of descriptors or memory.", get_exhausted, true},
