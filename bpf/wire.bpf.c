@@ -1,0 +1,176 @@
+/* Splices TCP connections at the packet level: what arrives for a pair of the table is
+ * given the addresses and numbers of the other leg and sent on, past the sockets.
+ *
+ * wire_ingress and wire_egress belong on every Ethernet interface that carries a leg.
+ * Whatever they do not understand, or do not know, goes to the stack untouched.  A
+ * packet's length never changes.  src/bpf/wire.c loads this; what is spliced, and
+ * when, is decided in user space. */
+
+#include "wire_forward.h"
+#include "wire_icmp.h"
+#include "wire_snapshot.h"
+
+#define PACKET_FOR_US 0 /* PACKET_HOST */
+
+/* A tag of 0 only carries a priority; any other belongs to a VLAN's own interface, which
+ * sees the packet next, without its tag. */
+static __always_inline bool is_for_other(const struct __sk_buff *skb)
+{
+	if (skb->pkt_type != PACKET_FOR_US)
+		return true;
+	return skb->vlan_present && (skb->vlan_tci & VLAN_ID_MASK) != 0;
+}
+
+static __always_inline void count_forwarded(struct wire_hot *hot, const struct packet *packet)
+{
+	hot->bytes += packet->payload;
+	hot->packets++;
+	hot->last_ns = bpf_ktime_get_coarse_ns();
+}
+
+/* Why this packet of a spliced pair cannot be forwarded: a reason counter, or NULL. */
+static __always_inline __u32 *find_obstacle(struct __sk_buff *skb, const struct flow *flow,
+	const struct packet *packet, bool is_drain, enum verdict verdict)
+{
+	__u32 mine = flow->direction & 1;
+	struct wire_cold *cold = &flow->pair->cold[mine];
+	if (hop_limit(skb, packet) <= 1)
+		return &cold->expired;
+	if (is_too_big(skb, packet, flow->pair->path[mine].mtu))
+		return &cold->too_big;
+	if (verdict == NUMBERS_OUTSIDE)
+		return &cold->outside;
+	/* Only the local socket is sure to have them, and it acknowledges at once. */
+	if (is_drain && packet->payload != 0 && !(packet->flags & (FLAG_FIN | FLAG_RST)) &&
+		!IS_AFTER(packet->end, flow->pair->path[mine].boundary))
+		return &cold->stale;
+	return NULL;
+}
+
+static __always_inline int splice(struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, bool is_drain)
+{
+	__u32 mine = flow->direction & 1;
+	struct wire_cold *cold = &flow->pair->cold[mine];
+	struct options options = {.path = &flow->pair->path[mine], .is_drain = is_drain};
+	enum verdict verdict = flow_judge(flow, packet);
+	__u32 *obstacle = find_obstacle(skb, flow, packet, is_drain, verdict);
+	if (obstacle != NULL) {
+		(*obstacle)++;
+		return is_drain || obstacle == &cold->expired ? TO_STACK : DROP;
+	}
+	__u32 lag = is_drain ? lag_of(flow, packet) : 0;
+	options.has_sack_removed = lag != 0;
+	if (!has_only_timestamps(skb, packet) && !options_read(skb, packet, &options)) {
+		cold->malformed++;
+		return TO_STACK;
+	}
+	if (is_drain && !(packet->flags & FLAG_RST))
+		copy_send(skb, flow);
+	if (verdict == NUMBERS_GOOD)
+		note_numbers(flow, packet);
+	count_forwarded(&flow->pair->hot[mine], packet);
+	if (skb->vlan_present)
+		bpf_skb_vlan_pop(skb);
+	if (!translate(skb, flow, packet, &options, lag))
+		return DROP;
+	return redirect(skb, options.path);
+}
+
+SEC("tc")
+int wire_ingress(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	struct flow flow = {};
+	if (is_for_other(skb))
+		return TO_STACK;
+	if (!packet_read(skb, &packet))
+		return icmp_ingress(skb);
+	if (skb->mark == wire_copy_mark)
+		return copy_receive(skb, &packet);
+	if (!flow_find(skb, &packet, false, &flow))
+		return TO_STACK;
+	__u32 mode = READ_ONCE(flow.pair->mode);
+	if (mode == WIRE_OFF)
+		return TO_STACK;
+	/* The far host has forgotten the connection: the stack and user space settle it. */
+	if (packet.flags & FLAG_SYN) {
+		flow.pair->cold[flow.direction & 1].syn++;
+		flow_tell(&flow, WIRE_SYN);
+		return TO_STACK;
+	}
+	if (mode == WIRE_WATCH) {
+		note_watched(&flow, &packet);
+		return TO_STACK;
+	}
+	if (mode == WIRE_CLOSED)
+		return DROP;
+	return splice(skb, &flow, &packet, mode == WIRE_DRAIN);
+}
+
+/* DRAIN: what the local socket sends must agree with what is being forwarded on the
+ * same wire.  `mine` is the direction that arrives there, the other one leaves there. */
+static __always_inline int egress_fit(struct __sk_buff *skb, const struct flow *flow, const struct packet *packet)
+{
+	__u32 mine = flow->direction & 1, other = mine ^ 1;
+	const struct wire_hot *hot = &flow->pair->hot[other];
+	__u32 sent = (__u32)hot->ack_max + flow->pair->path[other].ack_delta;
+	__u64 sum = 0;
+	if (!(hot->state & WIRE_FORWARDED))
+		return TO_STACK;
+	if (IS_AFTER(flow->pair->path[mine].boundary, sent))
+		sent = flow->pair->path[mine].boundary;
+	if (packet->payload == 0 && !(packet->flags & FLAG_FIN) && !IS_AFTER(packet->ack, sent)) {
+		flow->pair->cold[mine].frozen++;
+		return DROP;
+	}
+	struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
+	if (tcp == NULL)
+		return TO_STACK;
+	if (IS_AFTER(sent, packet->ack)) {
+		sum_replace(&sum, tcp->ack_seq, bpf_htonl(sent));
+		tcp->ack_seq = bpf_htonl(sent);
+	}
+	sum_replace(&sum, tcp->window, hot->last_window);
+	tcp->window = hot->last_window;
+	__u32 *words = header_at(skb, packet->l4 + TCP_MIN, 12);
+	if (packet->header_len >= TCP_MIN + 12 && words != NULL && words[0] == TIMESTAMPS_WORD) {
+		sum_replace(&sum, words[1], bpf_htonl(hot->last_tsval));
+		words[1] = bpf_htonl(hot->last_tsval);
+	}
+	return bpf_l4_csum_replace(skb, packet->l4 + 16, 0, sum_fold(sum), 0) == 0 ? TO_STACK : DROP;
+}
+
+/* Packets of our own sockets; those that are forwarded have come in by some interface. */
+SEC("tc")
+int wire_egress(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	struct flow flow = {};
+	if (skb->ingress_ifindex != 0 || !packet_read(skb, &packet) || !flow_find(skb, &packet, true, &flow))
+		return TO_STACK;
+	__u32 mode = READ_ONCE(flow.pair->mode);
+	bool is_reset = packet.flags & FLAG_RST;
+	if (mode == WIRE_OFF || mode == WIRE_WATCH || (mode == WIRE_CLOSED && is_reset))
+		return TO_STACK;
+	if (mode == WIRE_DRAIN)
+		return packet.flags & (FLAG_RST | FLAG_SYN) ? TO_STACK : egress_fit(skb, &flow, &packet);
+	flow.pair->cold[flow.direction & 1].frozen++;
+	return DROP;
+}
+
+/* Answers 0 when both sockets were found. */
+SEC("tc")
+int wire_snapshot(struct __sk_buff *skb)
+{
+	struct wire_query query;
+	if (bpf_skb_load_bytes(skb, 0, &query, sizeof(query)) != 0)
+		return 1;
+	__builtin_memset(query.ret, 0, sizeof(query.ret));
+	snapshot_take(skb, &query, 0);
+	snapshot_take(skb, &query, 1);
+	if (bpf_skb_store_bytes(skb, 0, &query, sizeof(query), 0) != 0)
+		return 2;
+	return query.ret[0].tcp_state != 0 && query.ret[1].tcp_state != 0 ? 0 : 3;
+}
+
+char wire_license[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,130 @@
+/* DRAIN: while a pair is handed over, the local sockets still wait for
+ * acknowledgements of what they have sent.  Each forwarded packet therefore also goes
+ * up the stack as a bare header, which comes back to our ingress with a mark and is
+ * then made to fit the socket: no payload, no FIN, nothing it has not sent
+ * acknowledged. */
+#pragma once
+
+#include "wire_flow.h"
+
+/* A copy on its way to the local stack. */
+const volatile __u32 wire_copy_mark = 0x57435059;
+
+static __always_inline void copy_send(struct __sk_buff *skb, const struct flow *flow)
+{
+	__u32 mark = skb->mark;
+	skb->mark = wire_copy_mark;
+	bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
+	skb->mark = mark;
+	flow->pair->hot[flow->direction & 1].copies++;
+}
+
+/* What the receiving socket expects and has sent. */
+static __always_inline bool copy_find_socket(
+	struct __sk_buff *skb, const struct packet *packet, __u32 *ret_rcv_nxt, __u32 *ret_snd_nxt)
+{
+	struct bpf_sock_tuple tuple = {};
+	const struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
+	__u32 len = packet->is_v6 ? sizeof(tuple.ipv6) : sizeof(tuple.ipv4);
+	if (tcp == NULL)
+		return false;
+	if (packet->is_v6) {
+		const struct ipv6hdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
+		if (ip == NULL)
+			return false;
+		__builtin_memcpy(tuple.ipv6.saddr, &ip->saddr, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, &ip->daddr, 16);
+		tuple.ipv6.sport = tcp->source;
+		tuple.ipv6.dport = tcp->dest;
+	} else {
+		const struct iphdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
+		if (ip == NULL)
+			return false;
+		tuple.ipv4.saddr = ip->saddr;
+		tuple.ipv4.daddr = ip->daddr;
+		tuple.ipv4.sport = tcp->source;
+		tuple.ipv4.dport = tcp->dest;
+	}
+	struct bpf_sock *sk = bpf_skc_lookup_tcp(skb, &tuple, len, BPF_F_CURRENT_NETNS, 0);
+	if (sk == NULL)
+		return false;
+	struct bpf_tcp_sock *tcp_sock = bpf_tcp_sock(sk);
+	bool is_found = tcp_sock != NULL;
+	if (is_found) {
+		*ret_rcv_nxt = tcp_sock->rcv_nxt;
+		*ret_snd_nxt = tcp_sock->snd_nxt;
+	}
+	bpf_sk_release(sk);
+	return is_found;
+}
+
+/* Writes the IP length of a packet that ends with its TCP header, and adds the pseudo header to *sum. */
+static __always_inline bool copy_write_ip(struct __sk_buff *skb, const struct packet *packet, __s64 *sum)
+{
+	struct {
+		__u8 zero[3], protocol;
+		__be32 len;
+	} tail = {.protocol = IPPROTO_TCP, .len = bpf_htonl(packet->header_len)};
+	*sum = bpf_csum_diff(NULL, 0, (__be32 *)&tail, sizeof(tail), *sum);
+	if (packet->is_v6) {
+		struct ipv6hdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
+		if (ip == NULL)
+			return false;
+		__be32 addresses[8];
+		__builtin_memcpy(addresses, &ip->saddr, sizeof(addresses));
+		ip->payload_len = bpf_htons((__u16)packet->header_len);
+		*sum = bpf_csum_diff(NULL, 0, addresses, sizeof(addresses), *sum);
+		return true;
+	}
+	struct iphdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
+	if (ip == NULL)
+		return false;
+	__be32 addresses[2] = {ip->saddr, ip->daddr};
+	__u64 change = 0;
+	sum_replace(&change, ip->tot_len, bpf_htons((__u16)(20 + packet->header_len)));
+	ip->tot_len = bpf_htons((__u16)(20 + packet->header_len));
+	*sum = bpf_csum_diff(NULL, 0, addresses, sizeof(addresses), *sum);
+	return bpf_l3_csum_replace(skb, ETH_HLEN + 10, 0, sum_fold(change), 0) == 0;
+}
+
+static __always_inline __u16 sum_finish(__s64 sum)
+{
+	__u32 folded = sum_fold((__u64)sum);
+	folded = (folded & 0xffff) + (folded >> 16);
+	return (__u16)~((folded & 0xffff) + (folded >> 16));
+}
+
+/* Our egress changed the TSval, so its echo means nothing to this socket: with a wrong
+ * one its round-trip times, and so its retransmission timer, go astray. */
+static __always_inline void copy_fit(__u8 *header, const struct packet *packet, __u32 rcv_nxt, __u32 snd_nxt)
+{
+	__u32 *words = (__u32 *)header;
+	words[1] = bpf_htonl(rcv_nxt);
+	words[2] = bpf_htonl(IS_AFTER(packet->ack, snd_nxt) ? snd_nxt : packet->ack);
+	header[13] &= ~(FLAG_FIN | FLAG_PSH | FLAG_URG);
+	if (packet->header_len >= TCP_MIN + 12 && words[5] == TIMESTAMPS_WORD)
+		words[7] = 0;
+	words[4] &= bpf_htonl(0x0000ffff);
+}
+
+/* What to do with a copy that has come back. */
+static __always_inline int copy_receive(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 header[TCP_MAX / 4] = {}, rcv_nxt, snd_nxt, len = packet->header_len;
+	__s64 sum = 0;
+	skb->mark = 0;
+	if (packet->flags & (FLAG_RST | FLAG_SYN) || len < TCP_MIN || len > TCP_MAX)
+		return DROP;
+	if (!copy_find_socket(skb, packet, &rcv_nxt, &snd_nxt))
+		return DROP;
+	if (bpf_skb_load_bytes(skb, packet->l4, header, len) != 0)
+		return DROP;
+	copy_fit((__u8 *)header, packet, rcv_nxt, snd_nxt);
+	if (skb->len > packet->l4 + len && bpf_skb_change_tail(skb, packet->l4 + len, 0) != 0)
+		return DROP;
+	if (!copy_write_ip(skb, packet, &sum))
+		return DROP;
+	sum = bpf_csum_diff(NULL, 0, header, sizeof(header), sum);
+	((__u16 *)header)[8] = sum_finish(sum);
+	return bpf_skb_store_bytes(skb, packet->l4, header, len, 0) == 0 ? TC_ACT_OK : DROP;
+}

@@ -1,0 +1,182 @@
+/* Pairs of the wire table: entering, translating, reading and removing them. */
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "bpf/wire.h"
+#include "bpf/wire_internal.h"
+
+void wire_leg_key4(const struct wire_leg *leg, struct wire_key4 *ret_key)
+{
+	memcpy(&ret_key->saddr, leg->far.ip, sizeof(ret_key->saddr));
+	memcpy(&ret_key->daddr, leg->near.ip, sizeof(ret_key->daddr));
+	ret_key->sport = htons(leg->far.port);
+	ret_key->dport = htons(leg->near.port);
+}
+
+void wire_leg_key6(const struct wire_leg *leg, struct wire_key6 *ret_key)
+{
+	memcpy(ret_key->saddr, leg->far.ip, sizeof(ret_key->saddr));
+	memcpy(ret_key->daddr, leg->near.ip, sizeof(ret_key->daddr));
+	ret_key->sport = htons(leg->far.port);
+	ret_key->dport = htons(leg->near.port);
+}
+
+static int key_add(struct wire_table *table, const struct wire_leg *leg, wire_flow_id id)
+{
+	struct wire_key4 key4;
+	struct wire_key6 key6;
+	wire_leg_key4(leg, &key4);
+	wire_leg_key6(leg, &key6);
+	bool is_v6 = leg->far.family == AF_INET6;
+	int error = is_v6 ? bpf_map_update_elem(table->flows6_fd, &key6, &id, BPF_NOEXIST) :
+			    bpf_map_update_elem(table->flows4_fd, &key4, &id, BPF_NOEXIST);
+	if (error == 0)
+		return 0;
+	return errno == E2BIG ? -ENOSPC : -errno;
+}
+
+/* Absent keys are none to remove. */
+static void key_del(struct wire_table *table, const struct wire_leg *leg)
+{
+	struct wire_key4 key4;
+	struct wire_key6 key6;
+	wire_leg_key4(leg, &key4);
+	wire_leg_key6(leg, &key6);
+	if (leg->far.family == AF_INET6)
+		(void)bpf_map_delete_elem(table->flows6_fd, &key6);
+	else
+		(void)bpf_map_delete_elem(table->flows4_fd, &key4);
+}
+
+/* The sum of the new addresses less the old ones, as bpf_csum_diff() forms it. */
+static uint32_t address_difference(const struct wire_path *path, const struct wire_leg *from)
+{
+	struct wire_key6 old;
+	uint64_t sum = 0;
+	wire_leg_key6(from, &old);
+	unsigned words = from->far.family == AF_INET6 ? 4 : 1;
+	for (unsigned i = 0; i < words; i++) {
+		sum += (uint64_t)path->saddr[i] + path->daddr[i];
+		sum += (uint64_t)(uint32_t)~old.saddr[i] + (uint32_t)~old.daddr[i];
+	}
+	while (sum >> 32 != 0)
+		sum = (sum & UINT32_MAX) + (sum >> 32);
+	return (uint32_t)sum;
+}
+
+static void path_set_addresses(
+	struct wire_path *path, const struct wire_leg *from, const struct wire_leg *to)
+{
+	size_t len = to->far.family == AF_INET6 ? 16 : 4;
+	memcpy(path->saddr, to->near.ip, len);
+	memcpy(path->daddr, to->far.ip, len);
+	path->sport = htons(to->near.port);
+	path->dport = htons(to->far.port);
+	path->address_csum = address_difference(path, from);
+}
+
+int wire_flow_add(struct wire_table *table, unsigned index, const struct wire_leg legs[2])
+{
+	struct wire_pair *pair = wire_table_pair(table, index);
+	unsigned family = legs[0].far.family;
+	if ((family != AF_INET && family != AF_INET6) || legs[1].far.family != family ||
+		legs[0].near.family != family || legs[1].near.family != family)
+		return -EAFNOSUPPORT;
+	uint32_t generation = pair->generation + 1;
+	memset(pair, 0, sizeof(*pair));
+	pair->generation = generation;
+	path_set_addresses(&pair->path[0], &legs[0], &legs[1]);
+	path_set_addresses(&pair->path[1], &legs[1], &legs[0]);
+	for (unsigned i = 0; i < 2; i++) {
+		int error = key_add(table, &legs[i], index << 1 | i);
+		if (error != 0 && i == 1)
+			key_del(table, &legs[0]);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+void wire_flow_route(
+	struct wire_table *table, unsigned index, unsigned direction, const struct wire_route *route)
+{
+	struct wire_pair *pair = wire_table_pair(table, index);
+	CHECK(direction < 2);
+	struct wire_path *path = &pair->path[direction];
+	path->ifindex = route->ifindex;
+	path->mtu = route->mtu;
+	path->redirect = (uint8_t)route->redirect;
+	path->next_hop_family = route->next_hop.family;
+	if (route->redirect == WIRE_REDIRECT_MAC) {
+		memcpy(path->mac.to, route->mac_to, sizeof(path->mac.to));
+		memcpy(path->mac.from, route->mac_from, sizeof(path->mac.from));
+	} else {
+		memcpy(path->next_hop, route->next_hop.ip, sizeof(path->next_hop));
+	}
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+int wire_flow_map(struct wire_table *table, unsigned index, const struct wire_snapshot snapshots[2],
+	const uint32_t clock[2])
+{
+	struct wire_pair *pair = wire_table_pair(table, index);
+	bool has_timestamps = snapshots[0].has_timestamps;
+	if (has_timestamps != snapshots[1].has_timestamps)
+		return -EOPNOTSUPP;
+	for (unsigned d = 0; d < 2; d++) {
+		const struct wire_snapshot *in = &snapshots[d], *out = &snapshots[1 - d];
+		/* The window that comes in passes unchanged: our announcement on the way out must
+		 * have promised the same unit. */
+		unsigned scale_in = in->has_scale ? in->scale_send : 0;
+		unsigned scale_out = out->has_scale ? out->scale_receive : 0;
+		if (scale_in != scale_out)
+			return -EOPNOTSUPP;
+		pair->path[d].scale_in = (uint8_t)scale_in;
+		pair->path[d].scale_out = (uint8_t)scale_out;
+		pair->path[d].flags = has_timestamps ? WIRE_HAS_TIMESTAMPS : 0;
+	}
+	for (unsigned d = 0; d < 2; d++) {
+		const struct wire_snapshot *in = &snapshots[d], *out = &snapshots[1 - d];
+		struct wire_path *path = &pair->path[d], *back = &pair->path[1 - d];
+		struct wire_hot *hot = &pair->hot[d];
+		path->seq_delta = out->write_seq - in->copied_seq;
+		back->ack_delta = -path->seq_delta;
+		path->tsval_delta = clock[1 - d] - in->ts_recent;
+		back->tsecr_delta = -path->tsval_delta;
+		path->boundary = in->rcv_nxt;
+		/* WATCH may have seen more than the snapshot. */
+		if ((int32_t)((uint32_t)hot->seq_max - in->rcv_nxt) < 0 || hot->seq_max == 0)
+			hot->seq_max = in->rcv_nxt;
+		hot->ack_max = in->snd_una;
+		hot->window_max = larger(hot->window_max, larger(in->snd_wnd, out->rcv_wnd));
+		hot->last_tsval = clock[1 - d];
+	}
+	return 0;
+}
+
+void wire_flow_set_mode(struct wire_table *table, unsigned index, enum wire_mode mode)
+{
+	__atomic_store_n(&wire_table_pair(table, index)->mode, mode, __ATOMIC_RELEASE);
+}
+
+void wire_flow_del(struct wire_table *table, unsigned index, const struct wire_leg legs[2])
+{
+	wire_flow_set_mode(table, index, WIRE_OFF);
+	key_del(table, &legs[0]);
+	key_del(table, &legs[1]);
+}
+
+void wire_flow_read(
+	struct wire_table *table, unsigned index, struct wire_hot ret_hot[2], struct wire_cold ret_cold[2])
+{
+	const struct wire_pair *pair = wire_table_pair(table, index);
+	memcpy(ret_hot, pair->hot, sizeof(pair->hot));
+	memcpy(ret_cold, pair->cold, sizeof(pair->cold));
+}
