@@ -35,7 +35,9 @@ static __always_inline enum verdict judge_sequence(const struct flow *flow, cons
 	__s32 window = window_of(&pair->hot[other]);
 	__s32 lead = (__s32)(packet->seq - acknowledged);
 	__s32 lead_end = (__s32)(packet->end - acknowledged);
-	if (lead < -(window + WINDOW_SLACK) || lead_end > window + WINDOW_SLACK)
+	/* The end alone may wrap round to where it looks old. */
+	__s32 limit = window + WINDOW_SLACK;
+	if (lead < -limit || lead > limit || lead_end > limit)
 		return NUMBERS_OUTSIDE;
 	if (packet->flags & FLAG_RST) {
 		bool is_exact = lead >= 0 && !IS_AFTER(packet->seq, (__u32)pair->hot[mine].seq_max);

@@ -215,6 +215,31 @@ void packet_make(const struct segment *segment, struct packet *ret_packet)
 	assert_true(ret_packet->len <= PACKET_MAX);
 }
 
+void icmp_make(const struct segment *quoted, const struct endpoint *from, const struct endpoint *to, uint8_t ttl,
+	struct packet *ret_packet)
+{
+	bool is_v6 = quoted->family == AF_INET6;
+	unsigned header = is_v6 ? 40 : 20, len = 8 + header + 8;
+	struct segment outer = {.family = quoted->family, .leg = {.far = *from, .near = *to}, .ttl = ttl};
+	struct packet inner;
+	uint8_t *ip = ret_packet->bytes + ETHERNET, *icmp = ip + header;
+	packet_make(quoted, &inner);
+	memset(ret_packet, 0, sizeof(*ret_packet));
+	put16(ret_packet->bytes + 12, is_v6 ? 0x86dd : 0x0800);
+	ip_make(&outer, ip, len);
+	ip[is_v6 ? 6 : 9] = is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	if (!is_v6) {
+		put16(ip + 10, 0);
+		put16(ip + 10, ~sum_add(0, ip, 20));
+	}
+	icmp[0] = is_v6 ? 2 : 3;
+	icmp[1] = is_v6 ? 0 : 4;
+	put32(icmp + 4, 1400);
+	memcpy(icmp + 8, inner.bytes + ETHERNET, header + 8);
+	put16(icmp + 2, ~transport_sum(ip, is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, len));
+	ret_packet->len = ETHERNET + header + len;
+}
+
 static unsigned option_make(uint8_t *at, char letter, uint32_t tsval, uint32_t tsecr, uint32_t ack_delta)
 {
 	unsigned blocks = (unsigned)(letter - '0');
