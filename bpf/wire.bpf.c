@@ -47,7 +47,8 @@ static __always_inline __u32 *find_obstacle(struct __sk_buff *skb, const struct 
 	return NULL;
 }
 
-static __always_inline int splice(struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, bool is_drain)
+static __always_inline int splice(
+	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, bool is_drain)
 {
 	__u32 mine = flow->direction & 1;
 	struct wire_cold *cold = &flow->pair->cold[mine];
@@ -109,7 +110,8 @@ int wire_ingress(struct __sk_buff *skb)
 
 /* DRAIN: what the local socket sends must agree with what is being forwarded on the
  * same wire.  `mine` is the direction that arrives there, the other one leaves there. */
-static __always_inline int egress_fit(struct __sk_buff *skb, const struct flow *flow, const struct packet *packet)
+static __always_inline int egress_fit(
+	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet)
 {
 	__u32 mine = flow->direction & 1, other = mine ^ 1;
 	const struct wire_hot *hot = &flow->pair->hot[other];

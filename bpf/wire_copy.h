@@ -48,7 +48,8 @@ static __always_inline bool copy_find_socket(
 	struct bpf_sock *sk = bpf_skc_lookup_tcp(skb, &tuple, len, BPF_F_CURRENT_NETNS, 0);
 	if (sk == NULL)
 		return false;
-	struct bpf_tcp_sock *tcp_sock = bpf_tcp_sock(sk);
+	/* When the connection's socket is gone, its listener is found. */
+	struct bpf_tcp_sock *tcp_sock = sk->state == BPF_TCP_LISTEN ? NULL : bpf_tcp_sock(sk);
 	bool is_found = tcp_sock != NULL;
 	if (is_found) {
 		*ret_rcv_nxt = tcp_sock->rcv_nxt;
@@ -91,7 +92,7 @@ static __always_inline __u16 sum_finish(__s64 sum)
 {
 	__u32 folded = sum_fold((__u64)sum);
 	folded = (folded & 0xffff) + (folded >> 16);
-	return (__u16)~((folded & 0xffff) + (folded >> 16));
+	return (__u16) ~((folded & 0xffff) + (folded >> 16));
 }
 
 /* Our egress changed the TSval, so its echo means nothing to this socket: with a wrong

@@ -38,8 +38,8 @@ struct flow {
 	__u32 direction;
 };
 
-static __always_inline bool flow_find(struct __sk_buff *skb, const struct packet *packet, bool is_leaving,
-	struct flow *ret_flow)
+static __always_inline bool flow_find(
+	struct __sk_buff *skb, const struct packet *packet, bool is_leaving, struct flow *ret_flow)
 {
 	const struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
 	const wire_flow_id *id;
@@ -60,7 +60,9 @@ static __always_inline bool flow_find(struct __sk_buff *skb, const struct packet
 		if (ip == NULL)
 			return false;
 		struct wire_key4 key = {.saddr = is_leaving ? ip->daddr : ip->saddr,
-			.daddr = is_leaving ? ip->saddr : ip->daddr, .sport = sport, .dport = dport};
+			.daddr = is_leaving ? ip->saddr : ip->daddr,
+			.sport = sport,
+			.dport = dport};
 		id = bpf_map_lookup_elem(&wire_flows4, &key);
 	}
 	if (id == NULL)

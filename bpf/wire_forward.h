@@ -22,9 +22,8 @@ static __always_inline __u32 hop_limit(struct __sk_buff *skb, const struct packe
 /* Segments of a merged packet leave one by one. */
 static __always_inline bool is_too_big(struct __sk_buff *skb, const struct packet *packet, __u32 mtu)
 {
-	__u32 headers = packet->l4 - ETH_HLEN + packet->header_len;
 	__u32 payload = skb->gso_size != 0 ? skb->gso_size : packet->payload;
-	return mtu != 0 && headers + payload > mtu;
+	return mtu != 0 && packet->l4 - ETH_HLEN + packet->header_len + payload > mtu;
 }
 
 /* Ports, numbers, and, while the local stack is ahead of the far end, its acknowledgement:
@@ -102,7 +101,8 @@ static __always_inline int redirect(struct __sk_buff *skb, const struct wire_pat
 	return bpf_redirect_neigh(path->ifindex, &neigh, sizeof(neigh), 0);
 }
 
-static __always_inline void note_forwarded(struct wire_hot *hot, const struct tcphdr *tcp, __u32 tsval, bool has_tsval)
+static __always_inline void note_forwarded(
+	struct wire_hot *hot, const struct tcphdr *tcp, __u32 tsval, bool has_tsval)
 {
 	hot->last_window = tcp->window;
 	if (has_tsval && (IS_AFTER(tsval, hot->last_tsval) || !(hot->state & WIRE_FORWARDED)))
@@ -110,12 +110,11 @@ static __always_inline void note_forwarded(struct wire_hot *hot, const struct tc
 	hot->state |= WIRE_FORWARDED;
 }
 
-/* Writes everything; false leaves a packet that can only be dropped. */
-static __always_inline bool translate(
-	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, struct options *options, __u32 lag)
+/* False leaves a packet that can only be dropped. */
+static __always_inline bool translate(struct __sk_buff *skb, const struct flow *flow,
+	const struct packet *packet, struct options *options, __u32 lag)
 {
 	const struct wire_path *path = options->path;
-	bool is_drain = options->is_drain;
 	__u64 sum = 0;
 	if (!options_write(skb, packet, options, &sum))
 		return false;
@@ -131,8 +130,9 @@ static __always_inline bool translate(
 		options->tsval = bpf_ntohl(words[1]);
 		options->has_tsval = true;
 	}
-	if (is_drain)
-		note_forwarded(&flow->pair->hot[flow->direction & 1], tcp, options->tsval, options->has_tsval);
+	if (options->is_drain)
+		note_forwarded(
+			&flow->pair->hot[flow->direction & 1], tcp, options->tsval, options->has_tsval);
 	__u32 check = packet->l4 + 16;
 	if (bpf_l4_csum_replace(skb, check, 0, path->address_csum, BPF_F_PSEUDO_HDR) != 0 ||
 		bpf_l4_csum_replace(skb, check, 0, sum_fold(sum), 0) != 0)
@@ -140,7 +140,7 @@ static __always_inline bool translate(
 	return packet->is_v6 ? write_v6(skb, path) : write_v4(skb, path);
 }
 
-/* How far the local stack's acknowledgement on the way out is ahead of this packet's. */
+/* How far the local stack's acknowledgement on the way out is ahead. */
 static __always_inline __u32 lag_of(const struct flow *flow, const struct packet *packet)
 {
 	const struct wire_pair *pair = flow->pair;

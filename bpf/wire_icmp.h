@@ -15,7 +15,8 @@ struct quoted_tcp { /* RFC 792 promises no more */
 };
 
 /* Finds the pair by the quoted packet's destination, so flow->direction is the way back. */
-static __always_inline bool icmp_accept(const wire_flow_id *id, const struct quoted_tcp *tcp, struct flow *flow)
+static __always_inline bool icmp_accept(
+	const wire_flow_id *id, const struct quoted_tcp *tcp, struct flow *flow)
 {
 	if (id == NULL)
 		return false;
@@ -98,8 +99,8 @@ static __always_inline bool icmp_write_v6(struct __sk_buff *skb, const struct wi
 
 static __always_inline bool icmp_find_v4(struct __sk_buff *skb, struct flow *flow)
 {
-	const struct iphdr *ip = is_linear(skb, QUOTE_V4 + 28) ?
-		header_at(skb, ETH_HLEN, QUOTE_V4 + 28 - ETH_HLEN) : NULL;
+	const struct iphdr *ip =
+		is_linear(skb, QUOTE_V4 + 28) ? header_at(skb, ETH_HLEN, QUOTE_V4 + 28 - ETH_HLEN) : NULL;
 	if (ip == NULL || *(const __u8 *)ip != 0x45 || ip->protocol != IPPROTO_ICMP || ip->ttl <= 1)
 		return false;
 	const struct iphdr *quoted = (const void *)ip + QUOTE_V4 - ETH_HLEN;
@@ -110,15 +111,15 @@ static __always_inline bool icmp_find_v4(struct __sk_buff *skb, struct flow *flo
 	if (ip->frag_off & bpf_htons(0x3fff) || *(const __u8 *)quoted != 0x45 ||
 		quoted->protocol != IPPROTO_TCP || quoted->frag_off & bpf_htons(0x1fff))
 		return false;
-	struct wire_key4 key = {.saddr = quoted->daddr, .daddr = quoted->saddr, .sport = tcp->dport,
-		.dport = tcp->sport};
+	struct wire_key4 key = {
+		.saddr = quoted->daddr, .daddr = quoted->saddr, .sport = tcp->dport, .dport = tcp->sport};
 	return icmp_accept(bpf_map_lookup_elem(&wire_flows4, &key), tcp, flow);
 }
 
 static __always_inline bool icmp_find_v6(struct __sk_buff *skb, struct flow *flow)
 {
-	const struct ipv6hdr *ip = is_linear(skb, QUOTE_V6 + 48) ?
-		header_at(skb, ETH_HLEN, QUOTE_V6 + 48 - ETH_HLEN) : NULL;
+	const struct ipv6hdr *ip =
+		is_linear(skb, QUOTE_V6 + 48) ? header_at(skb, ETH_HLEN, QUOTE_V6 + 48 - ETH_HLEN) : NULL;
 	if (ip == NULL || ip->version != 6 || ip->nexthdr != IPPROTO_ICMPV6 || ip->hop_limit <= 1)
 		return false;
 	const struct ipv6hdr *quoted = (const void *)ip + QUOTE_V6 - ETH_HLEN;

@@ -127,8 +127,8 @@ static __always_inline bool options_write(
 	__u32 len = options->len;
 	if (len == 0 || len > OPTIONS_MAX)
 		return len == 0;
-	*sum += (__u32)bpf_csum_diff((__be32 *)options->before, OPTIONS_MAX, (__be32 *)options->bytes,
-		OPTIONS_MAX, 0);
+	*sum += (__u32)bpf_csum_diff(
+		(__be32 *)options->before, OPTIONS_MAX, (__be32 *)options->bytes, OPTIONS_MAX, 0);
 	return bpf_skb_store_bytes(skb, packet->l4 + TCP_MIN, options->bytes, len, 0) == 0;
 }
 

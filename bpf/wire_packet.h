@@ -26,11 +26,11 @@
 enum { FLAG_FIN = 0x01, FLAG_SYN = 0x02, FLAG_RST = 0x04, FLAG_PSH = 0x08, FLAG_ACK = 0x10, FLAG_URG = 0x20 };
 enum { TCP_MIN = 20, TCP_MAX = 60, L4_V4 = ETH_HLEN + 20, L4_V6 = ETH_HLEN + 40, VLAN_ID_MASK = 0x0fff };
 
-#define READ_ONCE(field)          (*(const volatile __typeof__(field) *)&(field))
-#define WRITE_ONCE(field, value)  (*(volatile __typeof__(field) *)&(field) = (value))
-#define TIMESTAMPS_WORD           bpf_htonl(0x0101080a) /* NOP NOP TIMESTAMPS 10 */
+#define READ_ONCE(field)         (*(const volatile __typeof__(field) *)&(field))
+#define WRITE_ONCE(field, value) (*(volatile __typeof__(field) *)&(field) = (value))
+#define TIMESTAMPS_WORD          bpf_htonl(0x0101080a) /* NOP NOP TIMESTAMPS 10 */
 /* True when sequence number a is after b. */
-#define IS_AFTER(a, b)            ((__s32)((a) - (b)) > 0)
+#define IS_AFTER(a, b) ((__s32)((a) - (b)) > 0)
 
 struct packet {
 	__u32 l4; /* where the TCP header begins */
@@ -77,7 +77,7 @@ static __always_inline __u32 sum_fold(__u64 sum)
 /* Adds to a running difference that a word (or a half-word) was replaced. */
 static __always_inline void sum_replace(__u64 *sum, __u32 old, __u32 new)
 {
-	*sum += (__u64)new + (__u32)~old;
+	*sum += (__u64) new + (__u32)~old;
 }
 
 /* `len` are the bytes that IP says follow its header. */

@@ -31,7 +31,8 @@ struct tcp_options_received {
 } BY_BTF;
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
-	__u32 rcv_nxt, copied_seq, rcv_wup, write_seq, snd_una, snd_nxt, snd_wnd, rcv_wnd, mss_cache, tsoffset;
+	__u32 rcv_nxt, copied_seq, rcv_wup, write_seq, snd_una, snd_nxt, snd_wnd, rcv_wnd, mss_cache,
+		tsoffset;
 	struct tcp_options_received rx_opt;
 	struct rb_root out_of_order_queue;
 	__u8 tcp_usec_ts : 1;

@@ -22,8 +22,7 @@ enum { WINDOW_SLACK = 65536, WINDOW_LIMIT = 1 << 30 };
 
 static __always_inline __s32 window_of(const struct wire_hot *hot)
 {
-	__u32 window = hot->window_max;
-	return window < WINDOW_LIMIT ? (__s32)window : WINDOW_LIMIT;
+	return hot->window_max < WINDOW_LIMIT ? (__s32)hot->window_max : WINDOW_LIMIT;
 }
 
 /* `lead` is how far the segment begins beyond what its receiver has acknowledged. */

@@ -31,8 +31,8 @@ static int key_add(struct wire_table *table, const struct wire_leg *leg, wire_fl
 	wire_leg_key4(leg, &key4);
 	wire_leg_key6(leg, &key6);
 	bool is_v6 = leg->far.family == AF_INET6;
-	int error = is_v6 ? bpf_map_update_elem(table->flows6_fd, &key6, &id, BPF_NOEXIST) :
-			    bpf_map_update_elem(table->flows4_fd, &key4, &id, BPF_NOEXIST);
+	int error = is_v6 ? bpf_map_update_elem(table->flows6_fd, &key6, &id, BPF_NOEXIST)
+			  : bpf_map_update_elem(table->flows4_fd, &key4, &id, BPF_NOEXIST);
 	if (error == 0)
 		return 0;
 	return errno == E2BIG ? -ENOSPC : -errno;
@@ -67,8 +67,7 @@ static uint32_t address_difference(const struct wire_path *path, const struct wi
 	return (uint32_t)sum;
 }
 
-static void path_set_addresses(
-	struct wire_path *path, const struct wire_leg *from, const struct wire_leg *to)
+static void path_set_addresses(struct wire_path *path, const struct wire_leg *from, const struct wire_leg *to)
 {
 	size_t len = to->far.family == AF_INET6 ? 16 : 4;
 	memcpy(path->saddr, to->near.ip, len);

@@ -76,10 +76,12 @@ static void explain(int error, char *ret_reason)
 	else if (missing != NULL)
 		snprintf(ret_reason, WIRE_REASON_MAX, "the process lacks %s", missing);
 	else if (error == EPERM)
-		snprintf(ret_reason, WIRE_REASON_MAX, "bpf(2) is forbidden here (seccomp, lockdown or a container)");
+		snprintf(ret_reason, WIRE_REASON_MAX,
+			"bpf(2) is forbidden here (seccomp, lockdown or a container)");
 	else if (error == EINVAL || error == ENOTSUP)
-		snprintf(ret_reason, WIRE_REASON_MAX, "Linux %s does not take the programs (5.17 is needed): %s",
-			name.release, last_complaint);
+		snprintf(ret_reason, WIRE_REASON_MAX,
+			"Linux %s does not take the programs (5.17 is needed): %s", name.release,
+			last_complaint);
 	else
 		snprintf(ret_reason, WIRE_REASON_MAX, "the programs did not load: %s: %s", strerror(error),
 			last_complaint);
@@ -99,8 +101,7 @@ static int map_pairs(struct wire_table *table)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	table->pairs_bytes = (table->pairs_max * sizeof(struct wire_pair) + page - 1) / page * page;
-	void *pairs =
-		mmap(NULL, table->pairs_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, table->pairs_fd, 0);
+	void *pairs = mmap(NULL, table->pairs_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, table->pairs_fd, 0);
 	if (pairs == MAP_FAILED)
 		return -errno;
 	table->pairs = pairs;

@@ -109,8 +109,12 @@ struct wire_pair *wire_rig_pair(int family, enum wire_mode mode)
 
 struct segment wire_segment(int family)
 {
-	return (struct segment){.family = family, .leg = *wire_rig_leg(family, 0), .seq = CLIENT_SEQ,
-		.ack = CLIENT_ACK, .window = 500, .payload = 33};
+	return (struct segment){.family = family,
+		.leg = *wire_rig_leg(family, 0),
+		.seq = CLIENT_SEQ,
+		.ack = CLIENT_ACK,
+		.window = 500,
+		.payload = 33};
 }
 
 struct segment wire_translated(const struct segment *segment)
@@ -215,8 +219,8 @@ void packet_make(const struct segment *segment, struct packet *ret_packet)
 	assert_true(ret_packet->len <= PACKET_MAX);
 }
 
-void icmp_make(const struct segment *quoted, const struct endpoint *from, const struct endpoint *to, uint8_t ttl,
-	struct packet *ret_packet)
+void icmp_make(const struct segment *quoted, const struct endpoint *from, const struct endpoint *to,
+	uint8_t ttl, struct packet *ret_packet)
 {
 	bool is_v6 = quoted->family == AF_INET6;
 	unsigned header = is_v6 ? 40 : 20, len = 8 + header + 8;
@@ -254,7 +258,10 @@ static unsigned option_make(uint8_t *at, char letter, uint32_t tsval, uint32_t t
 		memcpy(at, "\xfd\x04\xab\xcd", 4);
 		return 4;
 	case 'm':
-		memcpy(at, "\x13\x12" "0123456789abcdef", 18);
+		memcpy(at,
+			"\x13\x12"
+			"0123456789abcdef",
+			18);
 		return 18;
 	case 't':
 		put16(at, 0x080a);
@@ -289,7 +296,8 @@ struct run wire_run(const struct packet *packet, const struct run_options *optio
 {
 	static uint8_t out[PACKET_MAX + 512];
 	struct run run = {0};
-	struct __sk_buff ctx = {.mark = options->mark, .gso_size = options->gso_size,
+	struct __sk_buff ctx = {.mark = options->mark,
+		.gso_size = options->gso_size,
 		.ingress_ifindex = options->ingress_ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->len,
 		.data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),

@@ -74,8 +74,8 @@ struct segment wire_segment(int family);
 struct segment wire_translated(const struct segment *segment);
 void packet_make(const struct segment *segment, struct packet *ret_packet);
 /* An ICMP error that quotes the IP header and 8 bytes of `quoted`. */
-void icmp_make(const struct segment *quoted, const struct endpoint *from, const struct endpoint *to, uint8_t ttl,
-	struct packet *ret_packet);
+void icmp_make(const struct segment *quoted, const struct endpoint *from, const struct endpoint *to,
+	uint8_t ttl, struct packet *ret_packet);
 /* Whether the IP and transport sums are right. */
 bool packet_is_sound(const struct packet *packet);
 

@@ -82,10 +82,11 @@ static void the_other_direction_is_the_inverse(void **state)
 
 static void every_layout_of_options_is_translated(void **state)
 {
-	static const char *const layouts[] = {"nnt", "tnn", "ntn", "t", "te", "nn1", "1", "2", "3", "4", "nnnn1",
-		"nntnn1", "nntnn2", "nntnn3", "t1", "t2", "t3", "1t", "3t", "n1nt", "u", "uu", "nntu", "unnt", "uunnt",
-		"m", "mnn", "nnmt", "tm", "mt", "nnnn", "e", "en", "ennt", "nnttnn", "nntttnn", "n1n2", "1e", "ue3",
-		"nnt1u", "uuuuuuuuuu", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnt"};
+	static const char *const layouts[] = {"nnt", "tnn", "ntn", "t", "te", "nn1", "1", "2", "3", "4",
+		"nnnn1", "nntnn1", "nntnn2", "nntnn3", "t1", "t2", "t3", "1t", "3t", "n1nt", "u", "uu",
+		"nntu", "unnt", "uunnt", "m", "mnn", "nnmt", "tm", "mt", "nnnn", "e", "en", "ennt", "nnttnn",
+		"nntttnn", "n1n2", "1e", "ue3", "nnt1u", "uuuuuuuuuu",
+		"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnt"};
 	(void)state;
 	wire_rig_need();
 	FOR_EACH_FAMILY(family)
@@ -102,7 +103,10 @@ static void every_layout_of_options_is_translated(void **state)
 				has_timestamps ? TSECR_DELTA : 0, ACK_DELTA);
 			if (end != NULL) {
 				unsigned kept = (unsigned)strcspn(layouts[i], "e");
-				unsigned at = kept == 0 ? 0 : layouts[i][0] == 't' ? 10 : layouts[i][0] == '1' ? 10 : 4;
+				unsigned at = kept == 0        ? 0
+					: layouts[i][0] == 't' ? 10
+					: layouts[i][0] == '1' ? 10
+							       : 4;
 				memcpy(expected.options + at, segment.options + at, OPTIONS_MAX - at);
 			}
 			assert_goes_on(&segment, &expected);
@@ -130,10 +134,24 @@ static void malformed_options_go_to_the_stack(void **state)
 		unsigned len;
 		uint8_t bytes[12];
 	} cases[] = {
-		{4, {1, 1, 1, 8}}, {4, {1, 1, 1, 253}}, {4, {8, 10, 0, 0}}, {4, {5, 0, 0, 0}}, {4, {5, 1, 0, 0}},
-		{4, {253, 0, 0, 0}}, {4, {253, 5, 0, 0}}, {8, {5, 9, 0, 0}}, {12, {5, 11}}, {12, {8, 9}}, {12, {8, 11}},
-		{12, {1, 1, 1, 8, 10}}, {12, {1, 1, 1, 5, 10}}, {12, {5, 18}}, {12, {5, 2, 1, 1}}, {12, {1, 5, 255}},
-		{12, {253, 255}}, {12, {253, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8}},
+		{4, {1, 1, 1, 8}},
+		{4, {1, 1, 1, 253}},
+		{4, {8, 10, 0, 0}},
+		{4, {5, 0, 0, 0}},
+		{4, {5, 1, 0, 0}},
+		{4, {253, 0, 0, 0}},
+		{4, {253, 5, 0, 0}},
+		{8, {5, 9, 0, 0}},
+		{12, {5, 11}},
+		{12, {8, 9}},
+		{12, {8, 11}},
+		{12, {1, 1, 1, 8, 10}},
+		{12, {1, 1, 1, 5, 10}},
+		{12, {5, 18}},
+		{12, {5, 2, 1, 1}},
+		{12, {1, 5, 255}},
+		{12, {253, 255}},
+		{12, {253, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8}},
 	};
 	(void)state;
 	wire_rig_need();
@@ -223,15 +241,25 @@ struct change {
 static void what_is_not_plain_tcp_for_us_is_untouched(void **state)
 {
 	static const struct change changes[] = {
-		{"a VLAN tag in the bytes", 0, 12, 0x81}, {"another host's frame", 0, 0, 0x02},
-		{"IPv4 options", AF_INET, 14, 0x46}, {"another version", AF_INET, 14, 0x65},
-		{"another version", AF_INET6, 14, 0x45}, {"UDP", AF_INET, 23, 17}, {"UDP", AF_INET6, 20, 17},
-		{"a hop-by-hop header", AF_INET6, 20, 0}, {"a fragment header", AF_INET6, 20, 44},
-		{"the first fragment", AF_INET, 20, 0x20}, {"a later fragment", AF_INET, 21, 1},
-		{"another source", AF_INET, 29, 99}, {"another source", AF_INET6, 37, 99},
-		{"another destination", AF_INET, 33, 99}, {"another destination", AF_INET6, 53, 99},
-		{"another source port", AF_INET, 35, 99}, {"another source port", AF_INET6, 55, 99},
-		{"another destination port", AF_INET, 37, 99}, {"another destination port", AF_INET6, 57, 99},
+		{"a VLAN tag in the bytes", 0, 12, 0x81},
+		{"another host's frame", 0, 0, 0x02},
+		{"IPv4 options", AF_INET, 14, 0x46},
+		{"another version", AF_INET, 14, 0x65},
+		{"another version", AF_INET6, 14, 0x45},
+		{"UDP", AF_INET, 23, 17},
+		{"UDP", AF_INET6, 20, 17},
+		{"a hop-by-hop header", AF_INET6, 20, 0},
+		{"a fragment header", AF_INET6, 20, 44},
+		{"the first fragment", AF_INET, 20, 0x20},
+		{"a later fragment", AF_INET, 21, 1},
+		{"another source", AF_INET, 29, 99},
+		{"another source", AF_INET6, 37, 99},
+		{"another destination", AF_INET, 33, 99},
+		{"another destination", AF_INET6, 53, 99},
+		{"another source port", AF_INET, 35, 99},
+		{"another source port", AF_INET6, 55, 99},
+		{"another destination port", AF_INET, 37, 99},
+		{"another destination port", AF_INET6, 57, 99},
 	};
 	(void)state;
 	wire_rig_need();
@@ -358,7 +386,9 @@ static void every_redirect_is_accepted(void **state)
 	wire_rig_need();
 	for (unsigned kind = WIRE_REDIRECT_NEIGH; kind <= WIRE_REDIRECT_MAC; kind++) {
 		struct wire_pair *pair = wire_rig_pair(AF_INET6, WIRE_ACTIVE);
-		struct wire_route route = {.redirect = kind, .ifindex = 1, .mac_to = {2, 1, 2, 3, 4, 5},
+		struct wire_route route = {.redirect = kind,
+			.ifindex = 1,
+			.mac_to = {2, 1, 2, 3, 4, 5},
 			.mac_from = {2, 9, 8, 7, 6, 5}};
 		wire_flow_route(wire_rig_table, PAIR, 0, &route);
 		struct segment segment = wire_segment(AF_INET6), expected = wire_translated(&segment);

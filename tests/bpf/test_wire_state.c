@@ -64,7 +64,8 @@ static struct wire_pair *pair_at(uint32_t seq, uint32_t ack, enum wire_mode mode
 	return pair;
 }
 
-static const uint32_t bases[] = {0, 1, 0x7fffffff, 0x80000000, 0xfffff000, 0xffffffff, -SEQ_DELTA, -ACK_DELTA};
+static const uint32_t bases[] = {
+	0, 1, 0x7fffffff, 0x80000000, 0xfffff000, 0xffffffff, -SEQ_DELTA, -ACK_DELTA};
 
 static void sequence_numbers_are_judged_by_the_window(void **state)
 {
@@ -73,11 +74,18 @@ static void sequence_numbers_are_judged_by_the_window(void **state)
 		int result;
 		bool is_learnt;
 	} cases[] = {
-		{1, REDIRECTED, true}, {WINDOW - 10, REDIRECTED, true}, {WINDOW - 9, REDIRECTED, false},
-		{WINDOW + SLACK - 10, REDIRECTED, false}, {WINDOW + SLACK - 9, DROPPED, false},
-		{-(int64_t)WINDOW, REDIRECTED, false}, {-(int64_t)WINDOW - 1, REDIRECTED, false},
-		{-(int64_t)WINDOW - SLACK, REDIRECTED, false}, {-(int64_t)WINDOW - SLACK - 1, DROPPED, false},
-		{INT32_MAX, DROPPED, false}, {INT32_MIN, DROPPED, false}, {-1000000000, DROPPED, false},
+		{1, REDIRECTED, true},
+		{WINDOW - 10, REDIRECTED, true},
+		{WINDOW - 9, REDIRECTED, false},
+		{WINDOW + SLACK - 10, REDIRECTED, false},
+		{WINDOW + SLACK - 9, DROPPED, false},
+		{-(int64_t)WINDOW, REDIRECTED, false},
+		{-(int64_t)WINDOW - 1, REDIRECTED, false},
+		{-(int64_t)WINDOW - SLACK, REDIRECTED, false},
+		{-(int64_t)WINDOW - SLACK - 1, DROPPED, false},
+		{INT32_MAX, DROPPED, false},
+		{INT32_MIN, DROPPED, false},
+		{-1000000000, DROPPED, false},
 	};
 	(void)state;
 	wire_rig_need();
@@ -102,10 +110,15 @@ static void acknowledgements_are_judged_by_what_was_sent(void **state)
 		int result;
 		bool is_learnt;
 	} cases[] = {
-		{500, REDIRECTED, true}, {1000, REDIRECTED, true}, {1001, REDIRECTED, false},
-		{1000 + WINDOW + SLACK, REDIRECTED, false}, {1001 + WINDOW + SLACK, DROPPED, false},
-		{-1, REDIRECTED, false}, {-(int64_t)WINDOW - SLACK, REDIRECTED, false},
-		{-(int64_t)WINDOW - SLACK - 1, DROPPED, false}, {INT32_MIN, DROPPED, false},
+		{500, REDIRECTED, true},
+		{1000, REDIRECTED, true},
+		{1001, REDIRECTED, false},
+		{1000 + WINDOW + SLACK, REDIRECTED, false},
+		{1001 + WINDOW + SLACK, DROPPED, false},
+		{-1, REDIRECTED, false},
+		{-(int64_t)WINDOW - SLACK, REDIRECTED, false},
+		{-(int64_t)WINDOW - SLACK - 1, DROPPED, false},
+		{INT32_MIN, DROPPED, false},
 	};
 	(void)state;
 	wire_rig_need();
@@ -129,8 +142,13 @@ static void only_a_believable_reset_is_noted(void **state)
 		int result;
 		bool is_noted;
 	} cases[] = {
-		{0, REDIRECTED, true}, {1000, REDIRECTED, true}, {1001, REDIRECTED, false}, {-1, REDIRECTED, false},
-		{WINDOW, REDIRECTED, false}, {WINDOW + SLACK + 1, DROPPED, false}, {INT32_MIN, DROPPED, false},
+		{0, REDIRECTED, true},
+		{1000, REDIRECTED, true},
+		{1001, REDIRECTED, false},
+		{-1, REDIRECTED, false},
+		{WINDOW, REDIRECTED, false},
+		{WINDOW + SLACK + 1, DROPPED, false},
+		{INT32_MIN, DROPPED, false},
 	};
 	(void)state;
 	wire_rig_need();
@@ -203,8 +221,8 @@ static void ends_are_noted_and_told_once(void **state)
 	assert_int_equal(pair->hot[0].state, WIRE_FINACK | WIRE_FIN);
 	read_events();
 	assert_int_equal(events_count, 4);
-	static const struct wire_event wanted[] = {
-		{PAIR, 0, 0, WIRE_FIN}, {PAIR, 0, 1, WIRE_FINACK}, {PAIR, 0, 1, WIRE_FIN}, {PAIR, 0, 0, WIRE_FINACK}};
+	static const struct wire_event wanted[] = {{PAIR, 0, 0, WIRE_FIN}, {PAIR, 0, 1, WIRE_FINACK},
+		{PAIR, 0, 1, WIRE_FIN}, {PAIR, 0, 0, WIRE_FINACK}};
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(events[i].pair, wanted[i].pair);
 		assert_int_equal(events[i].generation, pair->generation);
@@ -322,8 +340,13 @@ static void drain_stands_by_what_the_stack_acknowledged(void **state)
 		assert_int_equal(pair->hot[0].last_tsval, 0xfffffffe + TSVAL_DELTA);
 
 		/* So must what the server's leg sends itself. */
-		struct segment own = {.family = *family, .leg = *wire_rig_leg(*family, 1), .seq = 77, .window = 9,
-			.is_leaving = true, .ack = CLIENT_ACK + ACK_DELTA, .payload = 5};
+		struct segment own = {.family = *family,
+			.leg = *wire_rig_leg(*family, 1),
+			.seq = 77,
+			.window = 9,
+			.is_leaving = true,
+			.ack = CLIENT_ACK + ACK_DELTA,
+			.payload = 5};
 		options_make(&own, "nntnn1", 0, 0, 0);
 		struct segment fitted = own;
 		options_make(&fitted, "nntnn1", TSVAL_DELTA, 0, 0);

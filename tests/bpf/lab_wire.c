@@ -1,0 +1,222 @@
+/* The smallest proxy that splices with the wire programs, for the lab of namespaces, and
+ * the tool that loses packets there.
+ *
+ *    lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE
+ *    (interfaces): splices each connection at once, before any byte; says SPLICED each time
+ *    lab_wire loss PERMILLE REPEAT_PERMILLE INTERFACE    loses and repeats what arrives
+ *
+ * Both say READY, work until their input ends, and then print what they counted. */
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "bpf/wire.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#include "bpf/lab_loss.skel.h"
+#pragma GCC diagnostic pop
+
+enum { PAIRS_MAX = 1024, TCX_INGRESS_TYPE = 46, TCX_BEFORE = 1 << 3, TRIES_MAX = 2000 };
+
+struct pair {
+	int fds[2];
+	struct wire_leg legs[2];
+};
+
+static struct pair pairs[PAIRS_MAX];
+static unsigned pairs_count;
+static unsigned interfaces[2]; /* towards the client, the server */
+
+static void die(const char *what)
+{
+	fprintf(stderr, "lab_wire: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static unsigned interface_index(const char *name)
+{
+	unsigned index = if_nametoindex(name);
+	if (index == 0)
+		die(name);
+	return index;
+}
+
+static struct address address_of(const char *host, const char *port)
+{
+	struct address_spec spec = {.family = AF_UNSPEC};
+	struct address address;
+	snprintf(spec.host, sizeof(spec.host), "%s", host);
+	if (address_resolve(&spec, (uint16_t)strtoul(port, NULL, 10), &address) != 0)
+		die(host);
+	return address;
+}
+
+static struct endpoint endpoint_of(int fd, bool is_peer)
+{
+	struct address address = {.len = sizeof(address.v6)};
+	struct endpoint endpoint;
+	if ((is_peer ? getpeername : getsockname)(fd, &address.any, &address.len) != 0)
+		die("the socket's address");
+	endpoint_from_address(&address, &endpoint);
+	return endpoint;
+}
+
+static uint32_t clock_of(const struct wire_snapshot *snapshot)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	uint64_t ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return (uint32_t)(ns / (snapshot->has_usec_clock ? 1000 : 1000000)) + snapshot->ts_offset;
+}
+
+static bool is_quiet(const struct wire_snapshot *snapshot)
+{
+	return snapshot->rcv_nxt == snapshot->copied_seq && snapshot->snd_una == snapshot->write_seq;
+}
+
+static void map_now(struct wire_table *table, unsigned index, struct wire_snapshot snapshots[2])
+{
+	uint32_t clock[2] = {clock_of(&snapshots[0]), clock_of(&snapshots[1])};
+	if (wire_flow_map(table, index, snapshots, clock) != 0)
+		die("the legs differ");
+}
+
+/* Nothing was sent yet, so nothing can be missed but what comes at this instant. */
+static void splice_now(struct wire_table *table, unsigned index, struct pair *pair)
+{
+	static struct sock_filter drop_all = {.code = BPF_RET | BPF_K};
+	struct sock_fprog filter = {.len = 1, .filter = &drop_all};
+	struct wire_snapshot before[2], after[2];
+	if (wire_flow_add(table, index, pair->legs) != 0)
+		die("adding the pair");
+	for (unsigned d = 0; d < 2; d++) {
+		struct wire_route route = {.redirect = WIRE_REDIRECT_FIB, .mtu = 1500};
+		route.ifindex = interfaces[1 - d];
+		wire_flow_route(table, index, d, &route);
+	}
+	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+		if (wire_snapshot_take(table, pair->legs, before) != 0)
+			die("the snapshot");
+		map_now(table, index, before);
+		wire_flow_set_mode(table, index, WIRE_WATCH);
+		if (is_quiet(&before[0]) && is_quiet(&before[1]))
+			break;
+	}
+	wire_flow_set_mode(table, index, WIRE_DRAIN);
+	if (wire_snapshot_take(table, pair->legs, after) != 0 || after[0].rcv_nxt != before[0].rcv_nxt ||
+		after[1].rcv_nxt != before[1].rcv_nxt)
+		die("bytes slipped");
+	wire_flow_set_mode(table, index, WIRE_ACTIVE);
+	for (unsigned i = 0; i < 2; i++)
+		setsockopt(pair->fds[i], SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+}
+
+static void accept_one(struct wire_table *table, int listener, const struct address *server)
+{
+	struct pair *pair = &pairs[pairs_count];
+	pair->fds[0] = accept(listener, NULL, NULL);
+	if (pair->fds[0] < 0 || pairs_count == PAIRS_MAX)
+		die("accept");
+	pair->fds[1] = socket(server->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connect(pair->fds[1], &server->any, server->len) != 0)
+		die("connect");
+	for (unsigned i = 0; i < 2; i++) {
+		pair->legs[i].far = endpoint_of(pair->fds[i], true);
+		pair->legs[i].near = endpoint_of(pair->fds[i], false);
+	}
+	splice_now(table, pairs_count++, pair);
+	printf("SPLICED\n");
+	fflush(stdout);
+}
+
+static void print_pairs(struct wire_table *table)
+{
+	for (unsigned i = 0; i < pairs_count; i++) {
+		struct wire_hot hot[2];
+		struct wire_cold cold[2];
+		wire_flow_read(table, i, hot, cold);
+		for (unsigned d = 0; d < 2; d++)
+			printf("{\"pair\": %u, \"direction\": %u, \"bytes\": %llu, \"packets\": %llu, \"retransmits\": %u, "
+			       "\"state\": %u, \"outside\": %u, \"malformed\": %u, \"too_big\": %u, \"expired\": %u, "
+			       "\"frozen\": %u, \"icmp\": %u, \"copies\": %u}\n",
+				i, d, (unsigned long long)hot[d].bytes, (unsigned long long)hot[d].packets,
+				hot[d].retransmits, hot[d].state, cold[d].outside, cold[d].malformed,
+				cold[d].too_big, cold[d].expired, cold[d].frozen, cold[d].icmp,
+				(unsigned)hot[d].copies);
+	}
+}
+
+static int run_proxy(char **words)
+{
+	struct address listen_at = address_of(words[0], words[1]), server = address_of(words[2], words[3]);
+	char reason[WIRE_REASON_MAX];
+	struct wire_table *table;
+	if (wire_table_create(PAIRS_MAX, &table, reason) != 0) {
+		printf("SKIP %s\n", reason);
+		return 77;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		interfaces[i] = interface_index(words[4 + i]);
+		if (wire_table_attach(table, interfaces[i]) != 0)
+			die(words[4 + i]);
+	}
+	int listener = socket(listen_at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(listener, &listen_at.any, listen_at.len) != 0 || listen(listener, 64) != 0)
+		die("listen");
+	printf("READY\n");
+	fflush(stdout);
+	struct pollfd polled[2] = {
+		{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = listener, .events = POLLIN}};
+	while (poll(polled, 2, -1) > 0 && polled[0].revents == 0)
+		accept_one(table, listener, &server);
+	print_pairs(table);
+	wire_table_destroy(table);
+	return 0;
+}
+
+static int run_loss(char **words)
+{
+	struct lab_loss_bpf *skeleton = lab_loss_bpf__open();
+	if (skeleton == NULL)
+		die("opening");
+	skeleton->rodata->loss_permille = (uint32_t)strtoul(words[0], NULL, 10);
+	skeleton->rodata->repeat_permille = (uint32_t)strtoul(words[1], NULL, 10);
+	if (lab_loss_bpf__load(skeleton) != 0)
+		die("loading");
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = TCX_BEFORE);
+	int program = bpf_program__fd(skeleton->progs.lab_loss);
+	if (bpf_link_create(program, (int)interface_index(words[2]), (enum bpf_attach_type)TCX_INGRESS_TYPE,
+		    &options) < 0)
+		die("attaching");
+	printf("READY\n");
+	fflush(stdout);
+	char byte;
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	printf("{\"seen\": %llu, \"lost\": %llu, \"repeated\": %llu}\n",
+		(unsigned long long)skeleton->bss->lab_counts.seen,
+		(unsigned long long)skeleton->bss->lab_counts.lost,
+		(unsigned long long)skeleton->bss->lab_counts.repeated);
+	return 0;
+}
+
+int main(int count, char **words)
+{
+	if (count == 8 && strcmp(words[1], "proxy") == 0)
+		return run_proxy(words + 2);
+	if (count == 5 && strcmp(words[1], "loss") == 0)
+		return run_loss(words + 2);
+	fprintf(stderr,
+		"usage: lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE | loss N N INTERFACE\n");
+	return 2;
+}

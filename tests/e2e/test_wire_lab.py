@@ -1,0 +1,110 @@
+"""The wire programs between real hosts, without the daemon: the smallest proxy that splices
+(tests/bpf/lab_wire.c) in a lab of namespaces.  Every byte goes through rewritten packets."""
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib.netlab import Netlab
+
+ROOT = Path(__file__).resolve().parents[2]
+PORT = 9000
+# Both ends send SIZE bytes and read to the other's end; each prints what it got and what it sent.
+END = """
+import hashlib, random, socket, sys, threading
+role, host, port, seed, size, sends_first = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:7])
+family = socket.AF_INET6 if ':' in host else socket.AF_INET
+if role == 'server':
+    listener = socket.create_server((host, port), family=family)
+    print('READY', flush=True)
+    stream = listener.accept()[0]
+else:
+    stream = socket.create_connection((host, port))
+    print('CONNECTED', flush=True)
+sys.stdin.readline()
+block = random.Random(seed).randbytes(1 << 20)
+sent, got, count = hashlib.sha256(), hashlib.sha256(), [0, 0]
+def send():
+    while count[0] < size:
+        part = block[:size - count[0]]
+        stream.sendall(part); sent.update(part); count[0] += len(part)
+    stream.shutdown(socket.SHUT_WR)
+sender = threading.Thread(target=send)
+sender.start()
+while part := stream.recv(1 << 18):
+    got.update(part); count[1] += len(part)
+sender.join()
+print(got.hexdigest(), sent.hexdigest(), *count, flush=True)
+"""
+
+
+def lab_program():
+    build = Path(os.environ.get("SPLICED_BINARY", ROOT / "build" / "spliced")).resolve().parent
+    for folder in (build, build.parent):
+        if (folder / "tests" / "lab_wire").exists():
+            return str(folder / "tests" / "lab_wire")
+    return None
+
+
+pytestmark = [
+    pytest.mark.skipif(Netlab.missing() is not None, reason=f"a network lab: {Netlab.missing()}"),
+    pytest.mark.skipif(lab_program() is None, reason="lab_wire is not built (it needs clang, bpftool and libbpf)"),
+]
+
+
+def expect(process, word):
+    line = process.stdout.readline()
+    if line.startswith("SKIP"):
+        pytest.skip(line)
+    assert line.split() == [word], line
+
+
+def transfer(lab, family, up, down):
+    """Both directions at once through a splice; returns the pair's counters by direction."""
+    listen, server = lab.address("proxy", family, "client"), lab.address("server", family)
+    far = lab.start("server", [sys.executable, "-c", END, "server", server, str(PORT), "2", str(down), "0"])
+    expect(far, "READY")
+    proxy = lab.start("proxy", [lab_program(), "proxy", listen, str(PORT), server, str(PORT), "client", "server"])
+    expect(proxy, "READY")
+    near = lab.start("client", [sys.executable, "-c", END, "client", listen, str(PORT), "1", str(up), "0"])
+    expect(near, "CONNECTED")
+    expect(proxy, "SPLICED")
+    for process in (near, far):
+        process.stdin.write("\n")
+        process.stdin.flush()
+    here, there = near.stdout.readline().split(), far.stdout.readline().split()
+    assert here[:2] == there[1::-1], (here, there)
+    assert [int(word) for word in here[2:]] == [up, down]
+    proxy.stdin.close()
+    counters = [json.loads(line) for line in proxy.stdout.read().splitlines()]
+    assert proxy.wait() == 0
+    return counters
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("are_offloads_on", [True, False], ids=["offloads", "plain"])
+def test_both_directions_arrive_whole(family, are_offloads_on):
+    size = 200_000_000 if are_offloads_on else 30_000_000
+    with Netlab(are_offloads_on=are_offloads_on) as lab:
+        counters = transfer(lab, family, size, size // 2)
+    for counter, sent in zip(counters, (size, size // 2)):
+        assert counter["bytes"] >= sent
+        assert counter["state"] & 3 == 3
+        assert counter["outside"] == counter["malformed"] == counter["too_big"] == counter["expired"] == 0
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("permille", [10, 50])
+def test_loss_and_repetition_are_survived(family, permille):
+    with Netlab() as lab:
+        for host in ("client", "server"):
+            expect(lab.start(host, [lab_program(), "loss", str(permille), "5", "up"]), "READY")
+        counters = transfer(lab, family, 10_000_000, 10_000_000)
+    assert all(counter["retransmits"] > 0 for counter in counters)
+    assert all(counter["outside"] == counter["malformed"] == 0 for counter in counters)
