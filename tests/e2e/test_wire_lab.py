@@ -1,11 +1,8 @@
 """The wire programs between real hosts, without the daemon: the smallest proxy that splices
 (tests/bpf/lab_wire.c) in a lab of namespaces.  Every byte goes through rewritten packets."""
 
-import hashlib
 import json
 import os
-import random
-import subprocess
 import sys
 from pathlib import Path
 
@@ -102,9 +99,10 @@ def test_both_directions_arrive_whole(family, are_offloads_on):
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 @pytest.mark.parametrize("permille", [10, 50])
 def test_loss_and_repetition_are_survived(family, permille):
-    with Netlab() as lab:
+    # Merged packets would be too few to lose any for sure.
+    with Netlab(are_offloads_on=False) as lab:
         for host in ("client", "server"):
-            expect(lab.start(host, [lab_program(), "loss", str(permille), "5", "up"]), "READY")
+            expect(lab.start(host, [lab_program(), "loss", str(permille), "5", "eth"]), "READY")
         counters = transfer(lab, family, 10_000_000, 10_000_000)
     assert all(counter["retransmits"] > 0 for counter in counters)
     assert all(counter["outside"] == counter["malformed"] == 0 for counter in counters)

@@ -46,8 +46,8 @@ class Netlab:
         return f"{v4}.{last}" if family == "ipv4" else f"{v6}:{last}"
 
     def interface(self, host, side=None):
-        """What it is called where it is: "up" at the ends, the side's name at the proxy."""
-        return side if host == "proxy" else "up"
+        """What it is called where it is: "eth" at the ends, the side's name at the proxy."""
+        return side if host == "proxy" else "eth"
 
     def ip(self, *words):
         subprocess.run(["ip", *words], check=True)
@@ -83,8 +83,8 @@ class Netlab:
 
     def build_side(self, side):
         end, proxy = self.names[side], self.names["proxy"]
-        self.ip("link", "add", "up", "netns", end, "type", "veth", "peer", "name", side, "netns", proxy)
-        for name, device, host in ((end, "up", side), (proxy, side, "proxy")):
+        self.ip("link", "add", "name", "eth", "netns", end, "type", "veth", "peer", "name", side, "netns", proxy)
+        for name, device, host in ((end, "eth", side), (proxy, side, "proxy")):
             for family, prefix in (("ipv4", "24"), ("ipv6", "64")):
                 self.ip("-n", name, "addr", "add", f"{self.address(host, family, side)}/{prefix}", "dev", device,
                         *(["nodad"] if family == "ipv6" else []))
@@ -95,7 +95,7 @@ class Netlab:
         for family, network in (("-4", f"{NETWORKS[side][0]}.0/24"), ("-6", f"{NETWORKS[side][1]}:/64")):
             gateway = self.address("proxy", "ipv4" if family == "-4" else "ipv6", side)
             self.ip(family, "-n", end, "route", "add", "default", "via", gateway, "congctl", self.congestion)
-            for name, device in ((end, "up"), (proxy, side)):
+            for name, device in ((end, "eth"), (proxy, side)):
                 self.ip(family, "-n", name, "route", "replace", network, "dev", device, "proto", "kernel",
                         "congctl", self.congestion)
 
