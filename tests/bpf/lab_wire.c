@@ -2,7 +2,7 @@
  * the tool that loses packets there.
  *
  *    lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE
- *    (interfaces): splices each connection at once, before any byte; says SPLICED each time
+ *    (interfaces): relays each connection until it can be spliced; says SPLICED each time
  *    lab_wire loss PERMILLE REPEAT_PERMILLE INTERFACE    loses and repeats what arrives
  *
  * Both say READY, work until their input ends, and then print what they counted. */
@@ -10,11 +10,14 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/membarrier.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +34,7 @@ enum { PAIRS_MAX = 1024, TCX_INGRESS_TYPE = 46, TCX_BEFORE = 1 << 3, TRIES_MAX =
 struct pair {
 	int fds[2];
 	struct wire_leg legs[2];
+	unsigned slipped; /* bytes that came to a socket while its pair was handed over */
 };
 
 static struct pair pairs[PAIRS_MAX];
@@ -79,43 +83,97 @@ static uint32_t clock_of(const struct wire_snapshot *snapshot)
 	return (uint32_t)(ns / (snapshot->has_usec_clock ? 1000 : 1000000)) + snapshot->ts_offset;
 }
 
-static bool is_quiet(const struct wire_snapshot *snapshot)
+/* Moves what there is from one socket to the other.  The writing end blocks. */
+static void relay(const struct pair *pair, unsigned from)
 {
-	return snapshot->rcv_nxt == snapshot->copied_seq && snapshot->snd_una == snapshot->write_seq;
+	static char bytes[1 << 18];
+	ssize_t len;
+	while ((len = recv(pair->fds[from], bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		for (ssize_t done = 0; done < len;) {
+			ssize_t sent =
+				send(pair->fds[1 - from], bytes + done, (size_t)(len - done), MSG_NOSIGNAL);
+			if (sent < 0)
+				die("send");
+			done += sent;
+		}
+	if (len == 0)
+		die("an end before the splice");
 }
 
-static void map_now(struct wire_table *table, unsigned index, struct wire_snapshot snapshots[2])
+static void snapshots_take(struct wire_table *table, const struct pair *pair, struct wire_snapshot ret[2])
 {
-	uint32_t clock[2] = {clock_of(&snapshots[0]), clock_of(&snapshots[1])};
-	if (wire_flow_map(table, index, snapshots, clock) != 0)
-		die("the legs differ");
+	if (wire_snapshot_take(table, pair->legs, ret) != 0)
+		die("the snapshot");
 }
 
-/* Nothing was sent yet, so nothing can be missed but what comes at this instant. */
+static bool is_read(const struct wire_snapshot *snapshot)
+{
+	return snapshot->rcv_nxt == snapshot->copied_seq && !snapshot->has_holes;
+}
+
+/* Relays until nothing is unread, then lets packets pass; bytes may be under way everywhere. */
+static void enter_drain(struct wire_table *table, unsigned index, struct pair *pair)
+{
+	struct wire_snapshot now[2];
+	uint32_t clock[2];
+	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+		snapshots_take(table, pair, now);
+		clock[0] = clock_of(&now[0]);
+		clock[1] = clock_of(&now[1]);
+		if (wire_flow_map(table, index, now, clock) != 0)
+			die("the legs differ");
+		if (tries > 0 && is_read(&now[0]) && is_read(&now[1])) {
+			wire_flow_set_mode(table, index, WIRE_DRAIN);
+			return;
+		}
+		wire_flow_set_mode(table, index, WIRE_WATCH);
+		relay(pair, 0);
+		relay(pair, 1);
+	}
+	die("never quiet");
+}
+
+/* What came to a socket while the mode changed is relayed with the same mapping. */
+static bool finish_drain(struct wire_table *table, unsigned index, struct pair *pair)
+{
+	struct wire_pair *entry = wire_table_pair(table, index);
+	struct wire_snapshot now[2];
+	bool is_finished = true;
+	snapshots_take(table, pair, now);
+	for (unsigned i = 0; i < 2; i++) {
+		if (now[i].rcv_nxt != entry->path[i].boundary) {
+			pair->slipped += now[i].rcv_nxt - entry->path[i].boundary;
+			entry->path[i].boundary = now[i].rcv_nxt;
+			is_finished = false;
+		}
+		if (!is_read(&now[i]))
+			is_finished = false;
+		relay(pair, i);
+		/* Acknowledged to the socket, or to what was forwarded in its name. */
+		uint32_t acknowledged = (uint32_t)entry->hot[i].ack_max;
+		if (now[i].snd_una != now[i].write_seq && (int32_t)(acknowledged - now[i].write_seq) < 0)
+			is_finished = false;
+	}
+	return is_finished;
+}
+
 static void splice_now(struct wire_table *table, unsigned index, struct pair *pair)
 {
 	static struct sock_filter drop_all = {.code = BPF_RET | BPF_K};
 	struct sock_fprog filter = {.len = 1, .filter = &drop_all};
-	struct wire_snapshot before[2], after[2];
 	if (wire_flow_add(table, index, pair->legs) != 0)
 		die("adding the pair");
 	for (unsigned d = 0; d < 2; d++) {
-		struct wire_route route = {.redirect = WIRE_REDIRECT_FIB, .mtu = 1500};
-		route.ifindex = interfaces[1 - d];
+		struct wire_route route = {
+			.redirect = WIRE_REDIRECT_FIB, .mtu = 1500, .ifindex = interfaces[1 - d]};
 		wire_flow_route(table, index, d, &route);
 	}
-	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
-		if (wire_snapshot_take(table, pair->legs, before) != 0)
-			die("the snapshot");
-		map_now(table, index, before);
-		wire_flow_set_mode(table, index, WIRE_WATCH);
-		if (is_quiet(&before[0]) && is_quiet(&before[1]))
-			break;
-	}
-	wire_flow_set_mode(table, index, WIRE_DRAIN);
-	if (wire_snapshot_take(table, pair->legs, after) != 0 || after[0].rcv_nxt != before[0].rcv_nxt ||
-		after[1].rcv_nxt != before[1].rcv_nxt)
-		die("bytes slipped");
+	enter_drain(table, index, pair);
+	/* No program that saw the former mode runs after this. */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0)
+		die("membarrier");
+	while (!finish_drain(table, index, pair))
+		sched_yield();
 	wire_flow_set_mode(table, index, WIRE_ACTIVE);
 	for (unsigned i = 0; i < 2; i++)
 		setsockopt(pair->fds[i], SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
@@ -148,11 +206,11 @@ static void print_pairs(struct wire_table *table)
 		for (unsigned d = 0; d < 2; d++)
 			printf("{\"pair\": %u, \"direction\": %u, \"bytes\": %llu, \"packets\": %llu, \"retransmits\": %u, "
 			       "\"state\": %u, \"outside\": %u, \"malformed\": %u, \"too_big\": %u, \"expired\": %u, "
-			       "\"frozen\": %u, \"icmp\": %u, \"copies\": %u}\n",
+			       "\"frozen\": %u, \"icmp\": %u, \"copies\": %u, \"slipped\": %u}\n",
 				i, d, (unsigned long long)hot[d].bytes, (unsigned long long)hot[d].packets,
 				hot[d].retransmits, hot[d].state, cold[d].outside, cold[d].malformed,
 				cold[d].too_big, cold[d].expired, cold[d].frozen, cold[d].icmp,
-				(unsigned)hot[d].copies);
+				(unsigned)hot[d].copies, pairs[i].slipped);
 	}
 }
 

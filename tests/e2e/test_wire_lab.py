@@ -15,7 +15,7 @@ PORT = 9000
 # Both ends send SIZE bytes and read to the other's end; each prints what it got and what it sent.
 END = """
 import hashlib, random, socket, sys, threading
-role, host, port, seed, size, sends_first = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:7])
+role, host, port, seed, size = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
 family = socket.AF_INET6 if ':' in host else socket.AF_INET
 if role == 'server':
     listener = socket.create_server((host, port), family=family)
@@ -62,19 +62,23 @@ def expect(process, word):
     assert line.split() == [word], line
 
 
-def transfer(lab, family, up, down):
-    """Both directions at once through a splice; returns the pair's counters by direction."""
+def transfer(lab, family, up, down, is_busy=False):
+    """Both directions at once through a splice, which a busy pair enters while bytes flow;
+    returns the pair's counters by direction."""
     listen, server = lab.address("proxy", family, "client"), lab.address("server", family)
-    far = lab.start("server", [sys.executable, "-c", END, "server", server, str(PORT), "2", str(down), "0"])
+    far = lab.start("server", [sys.executable, "-c", END, "server", server, str(PORT), "2", str(down)])
     expect(far, "READY")
     proxy = lab.start("proxy", [lab_program(), "proxy", listen, str(PORT), server, str(PORT), "client", "server"])
     expect(proxy, "READY")
-    near = lab.start("client", [sys.executable, "-c", END, "client", listen, str(PORT), "1", str(up), "0"])
+    near = lab.start("client", [sys.executable, "-c", END, "client", listen, str(PORT), "1", str(up)])
     expect(near, "CONNECTED")
-    expect(proxy, "SPLICED")
+    if not is_busy:
+        expect(proxy, "SPLICED")
     for process in (near, far):
         process.stdin.write("\n")
         process.stdin.flush()
+    if is_busy:
+        expect(proxy, "SPLICED")
     here, there = near.stdout.readline().split(), far.stdout.readline().split()
     assert here[:2] == there[1::-1], (here, there)
     assert [int(word) for word in here[2:]] == [up, down]
@@ -106,3 +110,12 @@ def test_loss_and_repetition_are_survived(family, permille):
         counters = transfer(lab, family, 10_000_000, 10_000_000)
     assert all(counter["retransmits"] > 0 for counter in counters)
     assert all(counter["outside"] == counter["malformed"] == 0 for counter in counters)
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("are_offloads_on", [True, False], ids=["offloads", "plain"])
+def test_a_pair_in_full_swing_is_taken_over(family, are_offloads_on):
+    with Netlab(are_offloads_on=are_offloads_on) as lab:
+        counters = transfer(lab, family, 100_000_000, 100_000_000, is_busy=True)
+    assert all(counter["packets"] > 0 for counter in counters)
+    assert all(counter["malformed"] == 0 for counter in counters)
