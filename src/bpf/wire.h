@@ -5,6 +5,7 @@
  * one thread. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -71,12 +72,19 @@ int wire_flow_add(struct wire_table *table, unsigned index, const struct wire_le
 /* How packets of `direction` leave: on leg 1 for direction 0. */
 void wire_flow_route(
 	struct wire_table *table, unsigned index, unsigned direction, const struct wire_route *route);
-/* Sets what translates the numbers: every byte that a socket has received must be read
- * and written to the other, or still be going to.  clock[i] is what socket i would send
+/* Sets what translates the numbers.  Every byte that was read from a socket must have been
+ * written to the other; unread ones must be relayed later.  clock[i] is what socket i would send
  * as TSval now.  Returns 0, or -EOPNOTSUPP when timestamps or window scales of the legs
  * differ. */
 int wire_flow_map(struct wire_table *table, unsigned index, const struct wire_snapshot snapshots[2],
 	const uint32_t clock[2]) MUST_USE;
+/* In DRAIN, with newer snapshots: takes over what the sockets have received since, which
+ * must be relayed as before.  Returns how many bytes that were. */
+uint32_t wire_flow_follow(struct wire_table *table, unsigned index, const struct wire_snapshot snapshots[2]);
+/* Whether the sockets have no part in the connection any more: all that they received is
+ * read, and all that was written to them has been acknowledged.  The caller knows that
+ * what was read was also written. */
+bool wire_flow_is_drained(struct wire_table *table, unsigned index, const struct wire_snapshot snapshots[2]);
 /* Everything written before is seen by a program that sees the mode. */
 void wire_flow_set_mode(struct wire_table *table, unsigned index, enum wire_mode mode);
 /* Turns the pair off and takes its legs out.  Programs that run may still count into the

@@ -122,6 +122,26 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
+/* How far the sender of direction d may have been let beyond what the far end has
+ * acknowledged: the local socket's window, and what it has taken but not yet passed on. */
+static uint32_t window_granted(const struct wire_snapshot *in, const struct wire_snapshot *out)
+{
+	return in->rcv_wnd + (in->rcv_nxt - in->copied_seq) + (out->write_seq - out->snd_una);
+}
+
+static void hot_raise(struct wire_pair *pair, const struct wire_snapshot snapshots[2])
+{
+	for (unsigned d = 0; d < 2; d++) {
+		const struct wire_snapshot *in = &snapshots[d], *out = &snapshots[1 - d];
+		struct wire_hot *hot = &pair->hot[d], *far = &pair->hot[1 - d];
+		int32_t gain = (int32_t)(in->rcv_nxt - (uint32_t)hot->seq_max);
+		if (gain > 0)
+			hot->seq_max += (uint32_t)gain;
+		hot->window_max = larger(hot->window_max, in->snd_wnd);
+		far->window_max = larger(far->window_max, window_granted(in, out));
+	}
+}
+
 int wire_flow_map(struct wire_table *table, unsigned index, const struct wire_snapshot snapshots[2],
 	const uint32_t clock[2])
 {
@@ -150,14 +170,41 @@ int wire_flow_map(struct wire_table *table, unsigned index, const struct wire_sn
 		path->tsval_delta = clock[1 - d] - in->ts_recent;
 		back->tsecr_delta = -path->tsval_delta;
 		path->boundary = in->rcv_nxt;
-		/* WATCH may have seen more than the snapshot. */
-		if ((int32_t)((uint32_t)hot->seq_max - in->rcv_nxt) < 0 || hot->seq_max == 0)
+		/* Later WATCH may have seen more than the snapshot. */
+		if (hot->seq_max == 0)
 			hot->seq_max = in->rcv_nxt;
 		hot->ack_max = in->snd_una;
-		hot->window_max = larger(hot->window_max, larger(in->snd_wnd, out->rcv_wnd));
 		hot->last_tsval = clock[1 - d];
 	}
+	hot_raise(pair, snapshots);
 	return 0;
+}
+
+uint32_t wire_flow_follow(struct wire_table *table, unsigned index, const struct wire_snapshot snapshots[2])
+{
+	struct wire_pair *pair = wire_table_pair(table, index);
+	uint32_t slipped = 0;
+	hot_raise(pair, snapshots);
+	for (unsigned d = 0; d < 2; d++) {
+		slipped += snapshots[d].rcv_nxt - pair->path[d].boundary;
+		__atomic_store_n(&pair->path[d].boundary, snapshots[d].rcv_nxt, __ATOMIC_RELAXED);
+	}
+	return slipped;
+}
+
+bool wire_flow_is_drained(struct wire_table *table, unsigned index, const struct wire_snapshot snapshots[2])
+{
+	const struct wire_pair *pair = wire_table_pair(table, index);
+	for (unsigned d = 0; d < 2; d++) {
+		const struct wire_snapshot *socket = &snapshots[d];
+		uint32_t acknowledged = (uint32_t)pair->hot[d].ack_max;
+		if (socket->rcv_nxt != socket->copied_seq || socket->has_holes ||
+			socket->rcv_nxt != pair->path[d].boundary)
+			return false;
+		if (socket->snd_una != socket->write_seq && (int32_t)(acknowledged - socket->write_seq) < 0)
+			return false;
+	}
+	return true;
 }
 
 void wire_flow_set_mode(struct wire_table *table, unsigned index, enum wire_mode mode)

@@ -1,8 +1,9 @@
 /* The smallest proxy that splices with the wire programs, for the lab of namespaces, and
  * the tool that loses packets there.
  *
- *    lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE
- *    (interfaces): relays each connection until it can be spliced; says SPLICED each time
+ *    lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE BYTES
+ *    (interfaces): relays each connection until BYTES have come from each end and it can be
+ *    spliced; says SPLICED each time
  *    lab_wire loss PERMILLE REPEAT_PERMILLE INTERFACE    loses and repeats what arrives
  *
  * Both say READY, work until their input ends, and then print what they counted. */
@@ -29,16 +30,18 @@
 #include "bpf/lab_loss.skel.h"
 #pragma GCC diagnostic pop
 
-enum { PAIRS_MAX = 1024, TCX_INGRESS_TYPE = 46, TCX_BEFORE = 1 << 3, TRIES_MAX = 2000 };
+enum { PAIRS_MAX = 1024, TCX_INGRESS_TYPE = 46, TCX_BEFORE = 1 << 3, TRIES_MAX = 2000, ROUNDS_MAX = 4 };
 
 struct pair {
 	int fds[2];
 	struct wire_leg legs[2];
+	uint64_t relayed[2];
 	unsigned slipped; /* bytes that came to a socket while its pair was handed over */
 };
 
 static struct pair pairs[PAIRS_MAX];
 static unsigned pairs_count;
+static uint64_t bytes_wanted; /* to be relayed each way before a pair is spliced */
 static unsigned interfaces[2]; /* towards the client, the server */
 
 static void die(const char *what)
@@ -84,18 +87,21 @@ static uint32_t clock_of(const struct wire_snapshot *snapshot)
 }
 
 /* Moves what there is from one socket to the other.  The writing end blocks. */
-static void relay(const struct pair *pair, unsigned from)
+static void relay(struct pair *pair, unsigned from)
 {
 	static char bytes[1 << 18];
-	ssize_t len;
-	while ((len = recv(pair->fds[from], bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+	ssize_t len = 1;
+	for (unsigned round = 0; round < ROUNDS_MAX && len > 0; round++) {
+		len = recv(pair->fds[from], bytes, sizeof(bytes), MSG_DONTWAIT);
 		for (ssize_t done = 0; done < len;) {
 			ssize_t sent =
 				send(pair->fds[1 - from], bytes + done, (size_t)(len - done), MSG_NOSIGNAL);
 			if (sent < 0)
 				die("send");
 			done += sent;
+			pair->relayed[from] += (uint64_t)sent;
 		}
+	}
 	if (len == 0)
 		die("an end before the splice");
 }
@@ -106,23 +112,21 @@ static void snapshots_take(struct wire_table *table, const struct pair *pair, st
 		die("the snapshot");
 }
 
-static bool is_read(const struct wire_snapshot *snapshot)
-{
-	return snapshot->rcv_nxt == snapshot->copied_seq && !snapshot->has_holes;
-}
-
-/* Relays until nothing is unread, then lets packets pass; bytes may be under way everywhere. */
+/* Unread bytes do no harm: the mapping counts from what was read.  Segments that wait for a
+ * gap would, as what fills it passes the socket by. */
 static void enter_drain(struct wire_table *table, unsigned index, struct pair *pair)
 {
 	struct wire_snapshot now[2];
 	uint32_t clock[2];
-	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+	for (unsigned tries = 0; tries < TRIES_MAX; tries += pair->relayed[0] >= bytes_wanted) {
 		snapshots_take(table, pair, now);
 		clock[0] = clock_of(&now[0]);
 		clock[1] = clock_of(&now[1]);
 		if (wire_flow_map(table, index, now, clock) != 0)
 			die("the legs differ");
-		if (tries > 0 && is_read(&now[0]) && is_read(&now[1])) {
+		bool is_due =
+			tries > 0 && pair->relayed[0] >= bytes_wanted && pair->relayed[1] >= bytes_wanted;
+		if (is_due && !now[0].has_holes && !now[1].has_holes) {
 			wire_flow_set_mode(table, index, WIRE_DRAIN);
 			return;
 		}
@@ -130,31 +134,20 @@ static void enter_drain(struct wire_table *table, unsigned index, struct pair *p
 		relay(pair, 0);
 		relay(pair, 1);
 	}
-	die("never quiet");
+	die("there are always holes");
 }
 
 /* What came to a socket while the mode changed is relayed with the same mapping. */
 static bool finish_drain(struct wire_table *table, unsigned index, struct pair *pair)
 {
-	struct wire_pair *entry = wire_table_pair(table, index);
 	struct wire_snapshot now[2];
-	bool is_finished = true;
 	snapshots_take(table, pair, now);
-	for (unsigned i = 0; i < 2; i++) {
-		if (now[i].rcv_nxt != entry->path[i].boundary) {
-			pair->slipped += now[i].rcv_nxt - entry->path[i].boundary;
-			entry->path[i].boundary = now[i].rcv_nxt;
-			is_finished = false;
-		}
-		if (!is_read(&now[i]))
-			is_finished = false;
-		relay(pair, i);
-		/* Acknowledged to the socket, or to what was forwarded in its name. */
-		uint32_t acknowledged = (uint32_t)entry->hot[i].ack_max;
-		if (now[i].snd_una != now[i].write_seq && (int32_t)(acknowledged - now[i].write_seq) < 0)
-			is_finished = false;
-	}
-	return is_finished;
+	pair->slipped += wire_flow_follow(table, index, now);
+	if (wire_flow_is_drained(table, index, now))
+		return true;
+	relay(pair, 0);
+	relay(pair, 1);
+	return false;
 }
 
 static void splice_now(struct wire_table *table, unsigned index, struct pair *pair)
@@ -231,6 +224,7 @@ static int run_proxy(char **words)
 	int listener = socket(listen_at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(listener, &listen_at.any, listen_at.len) != 0 || listen(listener, 64) != 0)
 		die("listen");
+	bytes_wanted = strtoull(words[6], NULL, 10);
 	printf("READY\n");
 	fflush(stdout);
 	struct pollfd polled[2] = {
@@ -270,11 +264,11 @@ static int run_loss(char **words)
 
 int main(int count, char **words)
 {
-	if (count == 8 && strcmp(words[1], "proxy") == 0)
+	if (count == 9 && strcmp(words[1], "proxy") == 0)
 		return run_proxy(words + 2);
 	if (count == 5 && strcmp(words[1], "loss") == 0)
 		return run_loss(words + 2);
 	fprintf(stderr,
-		"usage: lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE | loss N N INTERFACE\n");
+		"usage: lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE BYTES | loss N N INTERFACE\n");
 	return 2;
 }

@@ -107,6 +107,7 @@ static void numbers_are_mapped_from_the_sockets(void **state)
 			.scale_receive = 7},
 	};
 	const uint32_t clock[2] = {5, 6};
+	memset(pair->hot, 0, sizeof(pair->hot));
 	assert_int_equal(wire_flow_map(wire_rig_table, PAIR, snapshots, clock), 0);
 	assert_int_equal(pair->path[0].seq_delta, 0xfffffff0u - 1000);
 	assert_int_equal(pair->path[1].ack_delta, 1000u - 0xfffffff0u);
@@ -117,6 +118,21 @@ static void numbers_are_mapped_from_the_sockets(void **state)
 	assert_int_equal(pair->path[1].boundary, 50);
 	assert_int_equal((uint32_t)pair->hot[0].ack_max, 4990);
 	assert_int_equal(pair->path[0].scale_in, 7);
+	/* What the far end may be sent: the window, what is unread here and unacknowledged there. */
+	assert_int_equal(pair->hot[0].window_max, 10 + 5 + 10);
+	assert_int_equal(pair->hot[1].window_max, 9);
+
+	/* Ten bytes slip into a socket; then all is read, and acknowledged past the socket. */
+	assert_false(wire_flow_is_drained(wire_rig_table, PAIR, snapshots));
+	snapshots[1].rcv_nxt = snapshots[1].copied_seq = 60;
+	assert_int_equal(wire_flow_follow(wire_rig_table, PAIR, snapshots), 10);
+	assert_int_equal(wire_flow_follow(wire_rig_table, PAIR, snapshots), 0);
+	assert_int_equal(pair->path[1].boundary, 60);
+	assert_int_equal((uint32_t)pair->hot[1].seq_max, 60);
+	assert_false(wire_flow_is_drained(wire_rig_table, PAIR, snapshots));
+	pair->hot[0].ack_max = 5000;
+	assert_true(wire_flow_is_drained(wire_rig_table, PAIR, snapshots));
+
 	snapshots[1].scale_receive = 8;
 	assert_int_equal(wire_flow_map(wire_rig_table, PAIR, snapshots, clock), -EOPNOTSUPP);
 	snapshots[1].scale_receive = 7;

@@ -68,7 +68,8 @@ def transfer(lab, family, up, down, is_busy=False):
     listen, server = lab.address("proxy", family, "client"), lab.address("server", family)
     far = lab.start("server", [sys.executable, "-c", END, "server", server, str(PORT), "2", str(down)])
     expect(far, "READY")
-    proxy = lab.start("proxy", [lab_program(), "proxy", listen, str(PORT), server, str(PORT), "client", "server"])
+    proxy = lab.start("proxy", [lab_program(), "proxy", listen, str(PORT), server, str(PORT), "client", "server",
+                               "10000000" if is_busy else "0"])
     expect(proxy, "READY")
     near = lab.start("client", [sys.executable, "-c", END, "client", listen, str(PORT), "1", str(up)])
     expect(near, "CONNECTED")
@@ -117,5 +118,6 @@ def test_loss_and_repetition_are_survived(family, permille):
 def test_a_pair_in_full_swing_is_taken_over(family, are_offloads_on):
     with Netlab(are_offloads_on=are_offloads_on) as lab:
         counters = transfer(lab, family, 100_000_000, 100_000_000, is_busy=True)
-    assert all(counter["packets"] > 0 for counter in counters)
-    assert all(counter["malformed"] == 0 for counter in counters)
+    # Some of the bytes went each way, and the stack was given copies.
+    assert all(0 < counter["bytes"] < 92_000_000 and counter["copies"] > 0 for counter in counters)
+    assert all(counter["malformed"] == counter["outside"] == 0 for counter in counters)
