@@ -111,12 +111,12 @@ static int map_pairs(struct wire_table *table)
 int wire_load(struct wire_table *table, char *ret_reason)
 {
 	last_complaint[0] = '\0';
-	libbpf_print_fn_t previous = libbpf_set_print(keep_complaint);
+	/* For good: libbpf would also write what is no failure to stderr. */
+	libbpf_set_print(keep_complaint);
 	struct wire_bpf *skeleton = wire_bpf__open();
 	int error = skeleton == NULL ? -errno : set_sizes(skeleton, table->pairs_max);
 	if (error == 0)
 		error = wire_bpf__load(skeleton);
-	libbpf_set_print(previous);
 	table->skeleton = skeleton;
 	if (error == 0) {
 		table->ingress_fd = bpf_program__fd(skeleton->progs.wire_ingress);

@@ -30,7 +30,7 @@
 #include "bpf/lab_loss.skel.h"
 #pragma GCC diagnostic pop
 
-enum { PAIRS_MAX = 1024, TCX_INGRESS_TYPE = 46, TCX_BEFORE = 1 << 3, TRIES_MAX = 2000, ROUNDS_MAX = 4 };
+enum { PAIRS_MAX = 1024, TCX_INGRESS_TYPE = 46, TCX_BEFORE = 1 << 3, TRIES_MAX = 200000, ROUNDS_MAX = 4 };
 
 struct pair {
 	int fds[2];
