@@ -157,8 +157,11 @@ static void splice_now(struct wire_table *table, unsigned index, struct pair *pa
 	if (wire_flow_add(table, index, pair->legs) != 0)
 		die("adding the pair");
 	for (unsigned d = 0; d < 2; d++) {
-		struct wire_route route = {
-			.redirect = WIRE_REDIRECT_FIB, .mtu = 1500, .ifindex = interfaces[1 - d]};
+		/* Both far hosts are neighbours in the lab. */
+		struct wire_route route = {.redirect = WIRE_REDIRECT_NEIGH,
+			.mtu = 1500,
+			.ifindex = interfaces[1 - d],
+			.next_hop = pair->legs[1 - d].far};
 		wire_flow_route(table, index, d, &route);
 	}
 	enter_drain(table, index, pair);
