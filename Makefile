@@ -66,7 +66,8 @@ tidy: test-build clang-tidy
 	$(PYTHON) tests/tidy/tidy.py
 
 clang-tidy: test-build
-	@printf '%s\n' $(filter src/%.c ctl/%.c,$(SOURCES)) | \
+	@for source in $(filter src/%.c ctl/%.c,$(SOURCES)); do \
+		grep -qF "/$$source\"" $(BUILD)/compile_commands.json && echo $$source; done | \
 		xargs -P 2 -n 4 clang-tidy -p $(BUILD) --quiet --warnings-as-errors='*' 2>/dev/null
 
 sanitize: sanitize-address sanitize-thread

@@ -466,6 +466,7 @@ static void what_waited_before_the_socket_was_ours_is_prepared(void **state)
 	assert_int_equal(listen(inherited, 8), 0);
 	assert_int_equal(getsockname(inherited, &address.any, &address.len), 0);
 	FD_AUTO int client = fixture_connect(&address);
+	assert_true(client >= 0);
 	snprintf(text, sizeof(text), "fd@%d", inherited);
 	fixture_init(&net, text);
 	assert_int_equal(fixture_open(&net, 1), 0);
