@@ -142,7 +142,7 @@ static enum engine_progress end_confirm(
 }
 
 /* What one filling may take.  A flow alone gains from long ones; among several they
- * drive each other's buffers out of the cache (docs/performance.md). */
+ * drive each other's buffers out of the cache (docs/decisions/0007). */
 static uint32_t fill_bytes(const struct relay_worker *worker, const struct splice_pipe *pipe)
 {
 	bool is_alone = relay_batches_count(&state_of(worker)->batches) <= 1;
