@@ -26,10 +26,5 @@ void relay_batches_release(struct relay_batches *batches);
 /* One turn of the engine took so many bytes from the source, a TCP socket. */
 void relay_batch_note(
 	struct relay_batches *batches, struct relay *relay, enum relay_side from, uint32_t bytes);
-/* Directions in full flow now. */
-static inline unsigned relay_batches_count(const struct relay_batches *batches)
-{
-	return batches->pool.used;
-}
 /* Wakes for every byte again.  Idempotent. */
 void relay_batch_end(struct relay_batches *batches, struct relay *relay, enum relay_side from);

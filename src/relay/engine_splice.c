@@ -14,7 +14,7 @@
 #include "base/check.h"
 #include "relay/batch.h"
 
-enum { ROUNDS_MAX = 4, FILL_BYTES_SHARED = 256 * 1024 };
+enum { ROUNDS_MAX = 4 };
 
 struct splice_pipe {
 	struct splice_pipe *next;
@@ -141,14 +141,6 @@ static enum engine_progress end_confirm(
 	return ENGINE_MORE;
 }
 
-/* What one filling may take.  A flow alone gains from long ones; among several they
- * drive each other's buffers out of the cache (docs/decisions/0007). */
-static uint32_t fill_bytes(const struct relay_worker *worker, const struct splice_pipe *pipe)
-{
-	bool is_alone = relay_batches_count(&state_of(worker)->batches) <= 1;
-	return is_alone || pipe->capacity < FILL_BYTES_SHARED ? pipe->capacity : FILL_BYTES_SHARED;
-}
-
 /* ENGINE_MORE: something is in the pipe now, or copy must take over because of
  * urgent data. */
 static enum engine_progress fill(
@@ -164,8 +156,8 @@ static enum engine_progress fill(
 		return ENGINE_REFUSED;
 	ssize_t moved;
 	do {
-		moved = splice(relay->ends[from].watch.fd, NULL, pipe->write_end, NULL,
-			fill_bytes(relay->worker, pipe), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		moved = splice(relay->ends[from].watch.fd, NULL, pipe->write_end, NULL, pipe->capacity,
+			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	} while (moved < 0 && errno == EINTR);
 	if (moved == 0)
 		return end_confirm(relay, from, ret_failure);
