@@ -12,9 +12,10 @@
 #include "base/check.h"
 #include "base/fd.h"
 
-const struct relay_engine *const relay_engines[] = {&relay_engine_splice, &relay_engine_copy, NULL};
+const struct relay_engine *const relay_engines[] = {
+	&relay_engine_wire, &relay_engine_splice, &relay_engine_copy, NULL};
 
-static const char *const engine_names[] = {"auto", "copy", "splice", NULL};
+static const char *const engine_names[] = {"auto", "copy", "splice", "wire", NULL};
 
 const struct relay_engine *relay_engine_find(const char *name)
 {
@@ -74,5 +75,6 @@ static unsigned probe_pipe_bytes(void)
 void kernel_facts_probe(struct kernel_facts *ret_facts)
 {
 	ret_facts->splice_error = probe_splice();
+	ret_facts->wire_refusal = NULL;
 	ret_facts->pipe_bytes_max = probe_pipe_bytes();
 }

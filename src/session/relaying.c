@@ -112,6 +112,7 @@ static void timed_out(struct session *session, enum relay_side side)
 void session_relay_timeout(struct session *session)
 {
 	uint64_t now_ms = session_now_ms(session);
+	relay_sample(&session->relay);
 	session_count_bytes(session);
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		if (side_deadline_ms(session, side) <= now_ms) {

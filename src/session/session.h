@@ -14,7 +14,7 @@
 #include "loop/loop.h"
 #include "net/acceptor.h"
 #include "net/frontend.h"
-#include "relay/relay.h"
+#include "relay/relay_worker.h"
 #include "session/close_reason.h"
 
 enum session_state {
