@@ -70,15 +70,15 @@ def run(*words, check=True):
     return done
 
 
-def _die_with_parent():
-    """In the child: nothing that a comparison started outlives it, however it ended."""
+def die_with_parent():
+    """In the child: nothing that we started outlives us, however we ended."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def start(words, **options):
     """A child that ends with us. Its standard input is empty unless asked for otherwise."""
     options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.Popen(words, preexec_fn=_die_with_parent, **options)
+    return subprocess.Popen(words, preexec_fn=die_with_parent, **options)
 
 
 def end(process, deadline_s=5.0):
