@@ -49,8 +49,10 @@ def device_set(name, command, value):
 
 def start_on(cpu):
     """What a child does before it becomes its program: it keeps to a CPU, and it ends with us, however we end."""
+    die_with_us = programs.die_with(os.getpid())
+
     def prepare():
-        programs.die_with_parent()
+        die_with_us()
         os.sched_setaffinity(0, {cpu})
 
     return prepare

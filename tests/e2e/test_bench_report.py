@@ -5,6 +5,8 @@ import contextlib
 import io
 import json
 import math
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +17,8 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
 import compare_main  # noqa: E402
-from splicebench import agreement, charts, costs, figures, options, questions, report, rounds, signals, steps  # noqa: E402
-from splicebench import subjects, tables, topology, workloads  # noqa: E402
+from splicebench import agreement, charts, costs, figures, options, programs, questions, report  # noqa: E402
+from splicebench import rounds, signals, steps, subjects, tables, topology, workloads  # noqa: E402
 from splicebench.programs import SubjectError, UsageError  # noqa: E402
 
 
@@ -212,6 +214,12 @@ def test_what_watch_counts_is_told_for_a_message():
     assert (found["wake_p50_us"], found["wake_p99_us"]) == (None, None)
     said["pids"][0]["syscalls"] = None
     assert "syscalls_per_work" not in costs.watched_figures(said, workloads.ALL["pingpong-64"], 10_000)
+
+
+def test_a_child_that_lost_its_parent_before_it_could_say_so_does_not_become_its_program():
+    for parent, status in ((os.getpid(), 0), (os.getppid(), 1)):
+        child = subprocess.Popen(["/bin/true"], preexec_fn=programs.die_with(parent))
+        assert child.wait(10) == status
 
 
 def test_steps_are_shortened_to_keep_the_time_and_never_below_the_least():
