@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "loop/loop.h"
 
+struct relay_batch;
 struct relay_engine;
 struct relay_worker;
 
@@ -30,7 +31,7 @@ struct relay_direction {
 	const struct relay_engine *engine;
 	const struct relay_engine *wanted; /* named in the configuration; NULL: by what the flow does */
 	uint64_t bytes; /* accepted by the target's socket */
-	void *batch; /* set while it is woken for many bytes only */
+	struct relay_batch *batch; /* set while it is woken for many bytes only */
 	void *held; /* engine's: a buffer or pipe while bytes are stuck */
 	uint32_t held_start, held_end;
 	uint32_t flow_bytes; /* since the last pause, while there is no batch */
