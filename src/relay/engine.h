@@ -52,6 +52,7 @@ struct relay_takeover {
 	/* As relay_part() and relay_sample() say. */
 	bool (*part)(struct relay *relay, bool is_reset);
 	void (*sample)(struct relay *relay);
+	struct relay_packets (*packets)(const struct relay *relay, enum relay_side from);
 };
 
 struct relay_engine {

@@ -33,7 +33,7 @@ enum {
 	RETRIES_MAX = 10, /* of the doubling */
 	DRAIN_PAUSE_MAX_MS = 64,
 	SWEEP_MS = 1000,
-	SWEEP_MAX = 1024, /* entries looked at in one go */
+	SWEEP_MAX = 4096, /* entries looked at in one go */
 };
 
 static struct wire_worker *state_of(const struct relay_worker *worker)
@@ -92,6 +92,18 @@ static uint32_t clock_of(const struct wire_snapshot *snapshot)
 	return (uint32_t)(ns / (snapshot->has_usec_clock ? 1000 : 1000000)) + snapshot->ts_offset;
 }
 
+/* The client was announced our scale before a server was chosen: what servers use is
+ * announced to later ones. */
+static void scale_learn(struct relay *relay, const struct wire_snapshot now[RELAY_SIDES])
+{
+	const struct relay_worker_options *options = &relay->worker->options;
+	const struct wire_snapshot *client = &now[RELAY_CLIENT], *server = &now[RELAY_SERVER];
+	unsigned announced = client->has_scale ? client->scale_receive : 0;
+	unsigned wanted = server->has_scale ? server->scale_send : 0;
+	if (announced > wanted && options->on_window_scale != NULL)
+		options->on_window_scale(relay, wanted);
+}
+
 /* Maps the numbers as the sockets have them now, and remembers which of them stand for how
  * many bytes. */
 static enum wire_reason map_now(struct wire_entry *entry)
@@ -106,8 +118,10 @@ static enum wire_reason map_now(struct wire_entry *entry)
 	if (now[0].has_holes || now[1].has_holes)
 		return WIRE_REASON_HOLES;
 	const uint32_t clock[RELAY_SIDES] = {clock_of(&now[0]), clock_of(&now[1])};
-	if (wire_flow_map(table, entry->index, now, clock) != 0)
+	if (wire_flow_map(table, entry->index, now, clock) != 0) {
+		scale_learn(entry->relay, now);
 		return WIRE_REASON_SCALE;
+	}
 	const struct wire_pair *pair = wire_table_pair(table, entry->index);
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		uint64_t highest = pair->hot[side].seq_max;
@@ -384,8 +398,8 @@ static void on_timer(struct loop_timer *timer)
 	CHECK(false);
 }
 
-/* Records can be lost when very many come at once; and who only watches must not keep a
- * place for ever. */
+/* Keeps the counters fresh.  Records can be lost when very many come at once; and who only
+ * watches must not keep a place for ever. */
 static void on_sweep(struct loop_timer *timer)
 {
 	struct wire_worker *worker = container_of(timer, struct wire_worker, sweep_timer);
@@ -395,10 +409,12 @@ static void on_sweep(struct loop_timer *timer)
 		struct wire_entry *entry = container_of(worker->carried.next, struct wire_entry, node);
 		list_remove(&entry->node);
 		list_add(&rest, &entry->node);
-		if (entry->stage == WIRE_STAGE_ACTIVE)
+		if (entry->stage == WIRE_STAGE_ACTIVE) {
+			wire_sample(entry->relay);
 			wire_ends_look(entry);
-		else if (entry->stage == WIRE_STAGE_WATCH && is_watch_over(entry))
+		} else if (entry->stage == WIRE_STAGE_WATCH && is_watch_over(entry)) {
 			give_up(entry->relay, WIRE_REASON_UNSEEN);
+		}
 	}
 	list_splice(&worker->carried, &rest);
 	if (!list_is_empty(&worker->carried))
@@ -480,6 +496,7 @@ static const struct relay_takeover takeover = {
 	.leave = leave,
 	.part = part,
 	.sample = wire_sample,
+	.packets = wire_packets,
 };
 
 const struct relay_engine relay_engine_wire = {

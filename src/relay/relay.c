@@ -116,6 +116,18 @@ void relay_sample(struct relay *relay)
 		relay->takeover->takeover->sample(relay);
 }
 
+struct relay_packets relay_packets(const struct relay *relay, enum relay_side from)
+{
+	if (relay->is_carried && relay->taken != NULL)
+		return relay->takeover->takeover->packets(relay, from);
+	return (struct relay_packets){0};
+}
+
+const char *relay_takeover_words(const struct relay *relay)
+{
+	return wire_reason_words(relay->takeover_reason);
+}
+
 /* The side's socket is broken.  Nothing can reach it any more; what it had sent
  * before is still read, and the relay ends when that is delivered. */
 static void end_fail(struct relay *relay, enum relay_side side, int error)

@@ -113,6 +113,13 @@ bool relay_part(struct relay *relay, bool is_reset) MUST_USE;
 
 /* Brings bytes and times of activity up to date, which engines in the kernel keep. */
 void relay_sample(struct relay *relay);
+/* What an engine that sees packets has seen from a side by the last sample; else zeros. */
+struct relay_packets {
+	uint64_t packets, retransmits;
+};
+struct relay_packets relay_packets(const struct relay *relay, enum relay_side from);
+/* Why no engine in the kernel carries the relay, in words; "" when one does or none was tried. */
+const char *relay_takeover_words(const struct relay *relay);
 
 /* `from` cannot be expected to send, for its target does not take what it has sent. */
 static inline bool relay_is_blocked(const struct relay *relay, enum relay_side from)

@@ -31,6 +31,9 @@ struct relay_worker_options {
 	 * holds nothing and no longer watches the sockets.  After RELAY_BROKEN the owner
 	 * may keep them; otherwise, and after relay_stop(), it closes them within the same
 	 * pass. */
+	/* wire would take connections like this one if clients were announced this window scale
+	 * at most.  May be NULL. */
+	void (*on_window_scale)(struct relay *relay, unsigned scale_max);
 	void (*on_half_closed)(struct relay *relay, enum relay_side from);
 	void (*on_side_failed)(struct relay *relay, enum relay_side side);
 	void (*on_end)(struct relay *relay, enum relay_outcome outcome, enum relay_side side);

@@ -71,6 +71,15 @@ void wire_sample(struct relay *relay)
 	counters_take(entry, hot);
 }
 
+struct relay_packets wire_packets(const struct relay *relay, enum relay_side from)
+{
+	const struct wire_entry *entry = relay->taken;
+	return (struct relay_packets){
+		.packets = entry->packets_counted[from],
+		.retransmits = entry->retransmits_counted[from],
+	};
+}
+
 static void finish(struct wire_entry *entry, enum relay_outcome outcome, enum relay_side side)
 {
 	entry->has_ended = true;

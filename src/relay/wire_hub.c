@@ -28,6 +28,7 @@ struct wire_hub {
 	pthread_mutex_t lock; /* over what follows, and the entries' shared part */
 	pthread_cond_t is_work;
 	struct list free;
+	unsigned used;
 	struct wire_entry *waiting;
 	bool is_stopping;
 };
@@ -42,6 +43,7 @@ struct wire_entry *wire_hub_get(struct wire_hub *hub, struct loop *loop)
 		entry = container_of(hub->free.next, struct wire_entry, node);
 		list_remove(&entry->node);
 		entry->is_used = true;
+		__atomic_store_n(&hub->used, hub->used + 1, __ATOMIC_RELAXED);
 		entry->event_bits = 0;
 		entry->loop = loop;
 	}
@@ -61,6 +63,7 @@ void wire_hub_put(struct wire_hub *hub, struct wire_entry *entry)
 	pthread_mutex_lock(&hub->lock);
 	CHECK(entry->is_used);
 	entry->is_used = false;
+	__atomic_store_n(&hub->used, hub->used - 1, __ATOMIC_RELAXED);
 	free_if_idle(hub, entry);
 	pthread_mutex_unlock(&hub->lock);
 }
@@ -338,4 +341,9 @@ bool wire_hub_carries(const struct wire_hub *hub, unsigned ifindex)
 unsigned wire_hub_entries_max(const struct wire_hub *hub)
 {
 	return hub->entries_max;
+}
+
+unsigned wire_hub_entries_used(const struct wire_hub *hub)
+{
+	return __atomic_load_n(&hub->used, __ATOMIC_RELAXED);
 }

@@ -57,7 +57,9 @@ void wire_hub_stop(struct wire_hub *hub);
 struct wire_table *wire_hub_table(const struct wire_hub *hub);
 /* Whether our programs see what goes through the interface. */
 bool wire_hub_carries(const struct wire_hub *hub, unsigned ifindex);
+/* In all, and those in use; any thread. */
 unsigned wire_hub_entries_max(const struct wire_hub *hub);
+unsigned wire_hub_entries_used(const struct wire_hub *hub);
 
 /* The entry that has been free for longest; NULL: none.  Any thread. */
 struct wire_entry *wire_hub_get(struct wire_hub *hub, struct loop *loop);

@@ -51,8 +51,9 @@ void wire_entry_release(struct wire_worker *worker, struct wire_entry *entry);
  * knows the connection no more. */
 void wire_entry_kill(struct wire_entry *entry);
 
-/* wire_carried.c: as relay_sample() says. */
+/* wire_carried.c: as relay_sample() and relay_packets() say. */
 void wire_sample(struct relay *relay);
+struct relay_packets wire_packets(const struct relay *relay, enum relay_side from);
 /* Reports what the packets have shown of the ends; the relay may be over after it. */
 void wire_ends_look(struct wire_entry *entry);
 /* A while after a reset was seen. */

@@ -290,6 +290,7 @@ int session_table_init(struct session_table *table)
 {
 	struct relay_worker_options options = table->relay_worker.options;
 	options.loop = table->loop;
+	options.on_window_scale = session_on_window_scale;
 	options.on_half_closed = session_on_half_closed;
 	options.on_side_failed = session_on_side_failed;
 	options.on_end = session_on_relay_end;
