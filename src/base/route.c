@@ -10,17 +10,42 @@
 
 enum { ANSWER_BYTES = 16384 };
 
-struct mnl_socket *route_open(void)
+static struct mnl_socket *open_bound(int flags, unsigned groups)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | flags);
 	if (socket == NULL)
 		return NULL;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0)
+	if (mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) == 0)
 		return socket;
 	int error = errno;
 	mnl_socket_close(socket);
 	errno = error;
 	return NULL;
+}
+
+struct mnl_socket *route_open(void)
+{
+	return open_bound(0, 0);
+}
+
+struct mnl_socket *route_monitor_open(void)
+{
+	return open_bound(
+		SOCK_NONBLOCK, RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE);
+}
+
+int route_monitor_fd(const struct mnl_socket *monitor)
+{
+	return mnl_socket_get_fd(monitor);
+}
+
+/* What was lost to a full buffer (ENOBUFS) is a change, too. */
+void route_monitor_drain(struct mnl_socket *monitor)
+{
+	char message[ANSWER_BYTES];
+	while (mnl_socket_recvfrom(monitor, message, sizeof(message)) > 0 || errno == EINTR ||
+		errno == ENOBUFS)
+		;
 }
 
 void route_close(struct mnl_socket *socket)

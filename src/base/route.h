@@ -24,6 +24,12 @@ void route_close(struct mnl_socket *socket);
 int route_find(struct mnl_socket *socket, const struct endpoint *to, const struct endpoint *from,
 	struct route *ret_route) MUST_USE;
 
+/* A socket that becomes readable when routes, rules or interfaces change.  NULL with errno set. */
+struct mnl_socket *route_monitor_open(void);
+int route_monitor_fd(const struct mnl_socket *monitor);
+/* Forgets the changes that are known by now. */
+void route_monitor_drain(struct mnl_socket *monitor);
+
 /* The Ethernet interfaces of this network namespace: at most max of their indexes.
  * Returns how many there are, or -errno. */
 int route_interfaces(struct mnl_socket *socket, unsigned *ret_indexes, unsigned max) MUST_USE;

@@ -190,6 +190,7 @@ static struct wire_entry *entry_get(struct relay *relay, struct wire_worker *wor
 	entry->has_ended = false;
 	entry->reset_ms = 0;
 	entry->since_ms = loop_now_ms(worker->loop);
+	entry->routes_generation = wire_hub_routes_generation(worker->hub);
 	memset(entry->progress, 0, sizeof(entry->progress));
 	memset(entry->packets_counted, 0, sizeof(entry->packets_counted));
 	memset(entry->retransmits_counted, 0, sizeof(entry->retransmits_counted));
@@ -404,11 +405,16 @@ static void on_sweep(struct loop_timer *timer)
 {
 	struct wire_worker *worker = container_of(timer, struct wire_worker, sweep_timer);
 	struct list rest;
+	unsigned generation = wire_hub_routes_generation(worker->hub);
 	list_init(&rest);
 	for (unsigned i = 0; i < SWEEP_MAX && !list_is_empty(&worker->carried); i++) {
 		struct wire_entry *entry = container_of(worker->carried.next, struct wire_entry, node);
 		list_remove(&entry->node);
 		list_add(&rest, &entry->node);
+		if (entry->routes_generation != generation) {
+			entry->routes_generation = generation;
+			wire_offer_reroute(entry, worker);
+		}
 		if (entry->stage == WIRE_STAGE_ACTIVE) {
 			wire_sample(entry->relay);
 			wire_ends_look(entry);

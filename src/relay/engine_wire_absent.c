@@ -44,6 +44,12 @@ unsigned wire_hub_entries_used(const struct wire_hub *hub)
 	return 0;
 }
 
+unsigned wire_hub_routes_generation(const struct wire_hub *hub)
+{
+	CHECK(hub == NULL);
+	return 0;
+}
+
 static const char *unavailable(const struct kernel_facts *facts)
 {
 	(void)facts;

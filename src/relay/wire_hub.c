@@ -22,7 +22,9 @@ struct wire_hub {
 	unsigned interfaces[WIRE_INTERFACES_MAX];
 	unsigned interfaces_count;
 	struct loop *control_loop;
-	struct loop_watch events_watch;
+	struct loop_watch events_watch, routes_watch;
+	struct mnl_socket *routes_monitor;
+	unsigned routes_generation;
 	pthread_t waiter;
 	bool has_waiter;
 	pthread_mutex_t lock; /* over what follows, and the entries' shared part */
@@ -109,6 +111,19 @@ static void on_events_ready(struct loop_watch *watch, unsigned events)
 	struct wire_hub *hub = container_of(watch, struct wire_hub, events_watch);
 	(void)events;
 	(void)wire_table_events_read(hub->table);
+}
+
+static void on_routes_ready(struct loop_watch *watch, unsigned events)
+{
+	struct wire_hub *hub = container_of(watch, struct wire_hub, routes_watch);
+	(void)events;
+	route_monitor_drain(hub->routes_monitor);
+	__atomic_add_fetch(&hub->routes_generation, 1, __ATOMIC_RELAXED);
+}
+
+unsigned wire_hub_routes_generation(const struct wire_hub *hub)
+{
+	return __atomic_load_n(&hub->routes_generation, __ATOMIC_RELAXED);
 }
 
 /* --- the barrier --- */
@@ -259,7 +274,7 @@ int wire_hub_create(const struct wire_hub_options *options, struct wire_hub **re
 	pthread_mutex_init(&hub->lock, NULL);
 	pthread_cond_init(&hub->is_work, NULL);
 	list_init(&hub->free);
-	hub->events_watch.fd = -1;
+	hub->events_watch.fd = hub->routes_watch.fd = -1;
 	hub->entries_max = options->entries_max;
 	int error = barrier_check(ret_reason);
 	if (error == 0)
@@ -286,6 +301,7 @@ void wire_hub_destroy(struct wire_hub *hub)
 	wire_hub_stop(hub);
 	for (unsigned i = 0; hub->entries != NULL && i < hub->entries_max; i++)
 		CHECK(!hub->entries[i].is_used);
+	route_close(hub->routes_monitor);
 	wire_table_destroy(hub->table);
 	free(hub->entries);
 	pthread_cond_destroy(&hub->is_work);
@@ -293,28 +309,42 @@ void wire_hub_destroy(struct wire_hub *hub)
 	free(hub);
 }
 
+static int watches_add(struct wire_hub *hub)
+{
+	int error = loop_watch_add(hub->control_loop, &hub->events_watch, wire_table_events_fd(hub->table),
+		LOOP_READABLE | LOOP_LEVEL, on_events_ready);
+	if (error != 0)
+		return error;
+	hub->routes_monitor = route_monitor_open();
+	if (hub->routes_monitor == NULL)
+		return -errno;
+	return loop_watch_add(hub->control_loop, &hub->routes_watch, route_monitor_fd(hub->routes_monitor),
+		LOOP_READABLE | LOOP_LEVEL, on_routes_ready);
+}
+
 int wire_hub_start(struct wire_hub *hub, struct loop *control_loop)
 {
 	sigset_t all, before;
 	hub->control_loop = control_loop;
-	int error = loop_watch_add(control_loop, &hub->events_watch, wire_table_events_fd(hub->table),
-		LOOP_READABLE | LOOP_LEVEL, on_events_ready);
+	int error = watches_add(hub);
+	if (error == 0) {
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+		error = -pthread_create(&hub->waiter, NULL, waiter_main, hub);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		hub->has_waiter = error == 0;
+	}
 	if (error != 0)
-		return error;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = -pthread_create(&hub->waiter, NULL, waiter_main, hub);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	hub->has_waiter = error == 0;
-	if (error != 0)
-		loop_watch_remove(control_loop, &hub->events_watch, false);
+		wire_hub_stop(hub);
 	return error;
 }
 
 void wire_hub_stop(struct wire_hub *hub)
 {
-	if (loop_watch_is_live(&hub->events_watch))
-		loop_watch_remove(hub->control_loop, &hub->events_watch, false);
+	struct loop_watch *watches[] = {&hub->events_watch, &hub->routes_watch};
+	for (unsigned i = 0; i < ARRAY_LENGTH(watches); i++)
+		if (loop_watch_is_live(watches[i]))
+			loop_watch_remove(hub->control_loop, watches[i], false);
 	if (!hub->has_waiter)
 		return;
 	pthread_mutex_lock(&hub->lock);

@@ -34,7 +34,7 @@ struct wire_entry {
 	struct loop_timer timer;
 	struct wire_leg legs[2];
 	int fds[2]; /* parked; -1: none */
-	unsigned tries;
+	unsigned routes_generation;
 	uint64_t since_ms, pause_ms;
 	uint64_t reset_ms; /* when a reset was seen, 0: none */
 	uint64_t bytes_before[2], position_before[2]; /* relayed when mapped, and where that is in seq_max */
@@ -60,6 +60,8 @@ bool wire_hub_carries(const struct wire_hub *hub, unsigned ifindex);
 /* In all, and those in use; any thread. */
 unsigned wire_hub_entries_max(const struct wire_hub *hub);
 unsigned wire_hub_entries_used(const struct wire_hub *hub);
+/* Another number after routes have changed; any thread. */
+unsigned wire_hub_routes_generation(const struct wire_hub *hub);
 
 /* The entry that has been free for longest; NULL: none.  Any thread. */
 struct wire_entry *wire_hub_get(struct wire_hub *hub, struct loop *loop);

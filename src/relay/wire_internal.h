@@ -33,6 +33,9 @@ struct wire_offer {
 
 /* wire_offer.c: whether the relay could be spliced as its sockets are now.  Returns
  * WIRE_NO_REASON and fills the offer, or why not. */
+/* The same question for a relay that is carried, after routes have changed; how the packets
+ * of each leg leave now. */
+void wire_offer_reroute(struct wire_entry *entry, const struct wire_worker *worker);
 enum wire_reason wire_offer_make(
 	const struct relay *relay, const struct wire_worker *worker, struct wire_offer *ret_offer);
 

@@ -48,24 +48,46 @@ static enum wire_reason legs_make(const struct relay *relay, struct wire_offer *
 	return WIRE_NO_REASON;
 }
 
+static enum wire_reason route_make(
+	const struct wire_worker *worker, const struct wire_leg *leg, struct wire_route *ret_route)
+{
+	struct route route;
+	if (route_find(worker->routes, &leg->far, &leg->near, &route) != 0)
+		return WIRE_REASON_ROUTE;
+	if (route.is_local)
+		return WIRE_REASON_LOCAL;
+	if (!wire_hub_carries(worker->hub, route.ifindex))
+		return WIRE_REASON_INTERFACE;
+	*ret_route = (struct wire_route){
+		.redirect = WIRE_REDIRECT_NEIGH,
+		.ifindex = route.ifindex,
+		.next_hop = route.next_hop,
+	};
+	return WIRE_NO_REASON;
+}
+
 static enum wire_reason routes_make(const struct wire_worker *worker, struct wire_offer *offer)
 {
+	enum wire_reason reason = WIRE_NO_REASON;
+	for (unsigned side = 0; side < RELAY_SIDES && reason == WIRE_NO_REASON; side++)
+		reason = route_make(worker, &offer->legs[side], &offer->routes[side]);
+	return reason;
+}
+
+/* A leg without a way out keeps the old one: its packets are lost as a router would lose them,
+ * until there is a way again. */
+void wire_offer_reroute(struct wire_entry *entry, const struct wire_worker *worker)
+{
+	struct wire_table *table = wire_entry_table(entry);
+	const struct wire_pair *pair = wire_table_pair(table, entry->index);
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
-		struct route route;
-		struct wire_leg *leg = &offer->legs[side];
-		if (route_find(worker->routes, &leg->far, &leg->near, &route) != 0)
-			return WIRE_REASON_ROUTE;
-		if (route.is_local)
-			return WIRE_REASON_LOCAL;
-		if (!wire_hub_carries(worker->hub, route.ifindex))
-			return WIRE_REASON_INTERFACE;
-		offer->routes[side] = (struct wire_route){
-			.redirect = WIRE_REDIRECT_NEIGH,
-			.ifindex = route.ifindex,
-			.next_hop = route.next_hop,
-		};
+		struct wire_route route;
+		unsigned direction = relay_other(side);
+		if (route_make(worker, &entry->legs[side], &route) != WIRE_NO_REASON)
+			continue;
+		route.mtu = pair->path[direction].mtu;
+		wire_flow_route(table, entry->index, direction, &route);
 	}
-	return WIRE_NO_REASON;
 }
 
 /* What the far host of `from` may send in a segment, and what is known to fit the other leg. */

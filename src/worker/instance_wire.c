@@ -31,6 +31,20 @@ static unsigned entries_wanted(const struct instance *instance)
 	return entries < CONNECTIONS_MAX_DEFAULT ? (unsigned)entries : CONNECTIONS_MAX_DEFAULT;
 }
 
+/* Packets that are spliced pass connection tracking by, whose entries for them then stay as
+ * they are until they expire. */
+static void tracking_warn(void)
+{
+	unsigned long tracked = 0;
+	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
+	if (file == NULL)
+		return;
+	if (fscanf(file, "%lu", &tracked) == 1 && tracked > 0)
+		log_event(LOG_LEVEL_WARNING,
+			"relay wire: connections are tracked here (nf_conntrack): exempt the ports of this proxy ('notrack'), or entries of spliced connections stay until they expire.");
+	fclose(file);
+}
+
 void instance_wire_create(struct instance *instance)
 {
 	struct wire_hub_options options = {
@@ -43,6 +57,8 @@ void instance_wire_create(struct instance *instance)
 	if (wire_hub_create(&options, &instance->wire, instance->wire_refusal) != 0)
 		log_event(LOG_LEVEL_WARNING, "relay wire: %s. Connections are left to the next engine.",
 			instance->wire_refusal);
+	else
+		tracking_warn();
 }
 
 int instance_wire_start(struct instance *instance)
