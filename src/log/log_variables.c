@@ -165,17 +165,17 @@ static void print_milliseconds(const struct log_render *render)
 
 static void print_wait(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->wait_ms);
+	print_number(render, render->record->wait_ms);
 }
 
 static void print_connect(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->connect_ms);
+	print_number(render, render->record->connect_ms);
 }
 
 static void print_handshake(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->handshake_ms);
+	print_number(render, render->record->handshake_ms);
 }
 
 static void print_early_mark(const struct log_render *render)
@@ -187,7 +187,7 @@ static void print_early_mark(const struct log_render *render)
 static void print_total(const struct log_render *render)
 {
 	print_early_mark(render);
-	text_printf(render->text, "%llu", (unsigned long long)render->record->total_ms);
+	print_number(render, render->record->total_ms);
 }
 
 static int64_t reached_ms(int64_t phase_ms)
@@ -227,39 +227,39 @@ static void print_termination(const struct log_render *render)
 
 static void print_actconn(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->actconn);
+	print_number(render, render->record->actconn);
 }
 
 static void print_feconn(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->feconn);
+	print_number(render, render->record->feconn);
 }
 
 static void print_beconn(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->beconn);
+	print_number(render, render->record->beconn);
 }
 
 static void print_srvconn(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->srvconn);
+	print_number(render, render->record->srvconn);
 }
 
 static void print_retries(const struct log_render *render)
 {
 	if (render->record->is_redispatched)
 		text_add_char(render->text, '+');
-	text_printf(render->text, "%llu", (unsigned long long)render->record->retries);
+	print_number(render, render->record->retries);
 }
 
 static void print_server_queue(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->srv_queue);
+	print_number(render, render->record->srv_queue);
 }
 
 static void print_backend_queue(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->backend_queue);
+	print_number(render, render->record->backend_queue);
 }
 
 static void print_hostname(const struct log_render *render)
@@ -302,22 +302,22 @@ static void print_engine_out(const struct log_render *render)
 
 static void print_packets_in(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->packets_in);
+	print_number(render, (int64_t)render->record->packets_in);
 }
 
 static void print_packets_out(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->packets_out);
+	print_number(render, (int64_t)render->record->packets_out);
 }
 
 static void print_retransmits_in(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->retransmits_in);
+	print_number(render, (int64_t)render->record->retransmits_in);
 }
 
 static void print_retransmits_out(const struct log_render *render)
 {
-	text_printf(render->text, "%llu", (unsigned long long)render->record->retransmits_out);
+	print_number(render, (int64_t)render->record->retransmits_out);
 }
 
 static const struct log_variable variables[] = {
