@@ -174,3 +174,44 @@ int route_interfaces(struct mnl_socket *socket, unsigned *ret_indexes, unsigned 
 	int error = ask(socket, header, on_link, &interfaces);
 	return error != 0 ? error : (int)interfaces.count;
 }
+
+struct link_kind {
+	bool is_veth, has_other_namespace;
+};
+
+static int on_kind(const struct nlattr *attribute, void *data)
+{
+	struct link_kind *kind = data;
+	if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
+		kind->is_veth = strcmp(mnl_attr_get_str(attribute), "veth") == 0;
+	return MNL_CB_OK;
+}
+
+static int on_link_kind(const struct nlmsghdr *header, void *data)
+{
+	struct link_kind *kind = data;
+	const struct nlattr *attribute;
+	if (header->nlmsg_type != RTM_NEWLINK)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attribute, header, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_LINK_NETNSID)
+			kind->has_other_namespace = true;
+		if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
+			(void)mnl_attr_parse_nested(attribute, on_kind, kind);
+	}
+	return MNL_CB_OK;
+}
+
+int route_interface_is_veth_outward(struct mnl_socket *socket, unsigned ifindex)
+{
+	char buffer[512] __attribute__((aligned(8)));
+	struct link_kind kind = {0};
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	header->nlmsg_type = RTM_GETLINK;
+	header->nlmsg_flags = NLM_F_REQUEST;
+	struct ifinfomsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+	message->ifi_index = (int)ifindex;
+	int error = ask(socket, header, on_link_kind, &kind);
+	return error != 0 ? error : kind.is_veth && kind.has_other_namespace;
+}

@@ -13,6 +13,7 @@ struct wire_hub;
 struct wire_hub_options {
 	unsigned entries_max;
 	const char *const *interfaces; /* NULL-terminated names; NULL: every Ethernet interface */
+	bool has_peer_redirect; /* packets for a veth pair enter its other end at once */
 };
 
 /* One place of the table.  A worker owns it from wire_hub_get() to wire_hub_put(). */
@@ -57,6 +58,8 @@ void wire_hub_stop(struct wire_hub *hub);
 struct wire_table *wire_hub_table(const struct wire_hub *hub);
 /* Whether our programs see what goes through the interface. */
 bool wire_hub_carries(const struct wire_hub *hub, unsigned ifindex);
+/* How packets leave by an interface that it carries: WIRE_REDIRECT_NEIGH or _PEER. */
+enum wire_redirect wire_hub_redirect(const struct wire_hub *hub, unsigned ifindex);
 /* In all, and those in use; any thread. */
 unsigned wire_hub_entries_max(const struct wire_hub *hub);
 unsigned wire_hub_entries_used(const struct wire_hub *hub);

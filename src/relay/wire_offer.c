@@ -59,7 +59,7 @@ static enum wire_reason route_make(
 	if (!wire_hub_carries(worker->hub, route.ifindex))
 		return WIRE_REASON_INTERFACE;
 	*ret_route = (struct wire_route){
-		.redirect = WIRE_REDIRECT_NEIGH,
+		.redirect = wire_hub_redirect(worker->hub, route.ifindex),
 		.ifindex = route.ifindex,
 		.next_hop = route.next_hop,
 	};
