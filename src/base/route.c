@@ -30,8 +30,14 @@ struct mnl_socket *route_open(void)
 
 struct mnl_socket *route_monitor_open(void)
 {
-	return open_bound(
+	static const int more[] = {RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP};
+	struct mnl_socket *monitor = open_bound(
 		SOCK_NONBLOCK, RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE);
+	for (size_t i = 0; monitor != NULL && i < ARRAY_LENGTH(more); i++) {
+		int group = more[i];
+		(void)mnl_socket_setsockopt(monitor, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
+	}
+	return monitor;
 }
 
 int route_monitor_fd(const struct mnl_socket *monitor)
@@ -150,11 +156,22 @@ struct interfaces {
 	unsigned count, max;
 };
 
+static bool is_enslaved(const struct nlmsghdr *header)
+{
+	const struct nlattr *attribute;
+	mnl_attr_for_each(attribute, header, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_MASTER)
+			return true;
+	}
+	return false;
+}
+
 static int on_link(const struct nlmsghdr *header, void *data)
 {
 	struct interfaces *interfaces = data;
 	const struct ifinfomsg *message = mnl_nlmsg_get_payload(header);
-	if (header->nlmsg_type != RTM_NEWLINK || message->ifi_type != ARPHRD_ETHER)
+	if (header->nlmsg_type != RTM_NEWLINK || message->ifi_type != ARPHRD_ETHER || is_enslaved(header))
 		return MNL_CB_OK;
 	if (interfaces->count < interfaces->max)
 		interfaces->indexes[interfaces->count] = (unsigned)message->ifi_index;

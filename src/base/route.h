@@ -34,6 +34,7 @@ int route_monitor_fd(const struct mnl_socket *monitor);
 /* Forgets the changes that are known by now. */
 void route_monitor_drain(struct mnl_socket *monitor);
 
-/* The Ethernet interfaces of this network namespace: at most max of their indexes.
+/* The Ethernet interfaces of this network namespace that are not part of another (a bridge, a
+ * bond), which sees their packets, too: at most max of their indexes.
  * Returns how many there are, or -errno. */
 int route_interfaces(struct mnl_socket *socket, unsigned *ret_indexes, unsigned max) MUST_USE;

@@ -89,7 +89,7 @@ void kernel_facts_probe(struct kernel_facts *ret_facts);
 /* For engines: bytes were taken from the source / accepted by the target. */
 void relay_note_read(struct relay *relay, enum relay_side from);
 void relay_note_written(struct relay *relay, enum relay_side from, uint32_t bytes);
-/* For takeovers.  The pumps hand on what they hold and read no more, or read again. */
+/* For takeovers.  A direction that holds bytes hands these on before it reads more, or not. */
 void relay_takeover_flush(struct relay *relay, bool is_flushing);
 /* Both directions are carried from now on: the pumps let go, the sockets
  * are no longer watched. */

@@ -28,11 +28,15 @@
 
 enum {
 	WATCH_MS = 5000, /* then others may have the place */
+	FLUSH_MS = 100,
 	RETRY_MIN_MS = 10,
+	RETRY_HELD_MS = 1000,
 	RETRY_MAX_MS = 10000,
 	RETRIES_MAX = 10, /* of the doubling */
 	DRAIN_PAUSE_MAX_MS = 64,
+	SCALE_LEARNT_MIN = 7,
 	SWEEP_MS = 1000,
+	REROUTES_MAX = 64, /* of a sweep */
 	SWEEP_MAX = 4096, /* entries looked at in one go */
 };
 
@@ -52,7 +56,8 @@ static void refuse(struct relay *relay, enum wire_reason reason)
 {
 	struct relay_worker *worker = relay->worker;
 	uint64_t now_ms = loop_now_ms(worker->options.loop);
-	uint64_t pause_ms = (uint64_t)RETRY_MIN_MS << relay->takeover_tries;
+	uint64_t pause_ms = (uint64_t)(reason == WIRE_REASON_HELD ? RETRY_HELD_MS : RETRY_MIN_MS)
+		<< relay->takeover_tries;
 	counter_add(&worker->wire_refusals[reason], 1);
 	counter_add(&worker->engines[relay_engine_index(&relay_engine_wire)].refusals, 1);
 	relay->takeover_reason = (uint8_t)reason;
@@ -99,7 +104,10 @@ static void scale_learn(struct relay *relay, const struct wire_snapshot now[RELA
 	const struct relay_worker_options *options = &relay->worker->options;
 	const struct wire_snapshot *client = &now[RELAY_CLIENT], *server = &now[RELAY_SERVER];
 	unsigned announced = client->has_scale ? client->scale_receive : 0;
-	unsigned wanted = server->has_scale ? server->scale_send : 0;
+	/* One odd server must not narrow everybody's window: a scale of 7 says up to 8 MiB. */
+	if (!server->has_scale || server->scale_send < SCALE_LEARNT_MIN)
+		return;
+	unsigned wanted = server->scale_send;
 	if (announced > wanted && options->on_window_scale != NULL)
 		options->on_window_scale(relay, wanted);
 }
@@ -127,6 +135,8 @@ static enum wire_reason map_now(struct wire_entry *entry)
 		uint64_t highest = pair->hot[side].seq_max;
 		entry->position_before[side] = highest - (uint32_t)((uint32_t)highest - now[side].copied_seq);
 		entry->bytes_before[side] = entry->relay->directions[side].bytes;
+		entry->written_before[side] =
+			now[side].snd_una + (uint64_t)(uint32_t)(now[side].write_seq - now[side].snd_una);
 	}
 	return WIRE_NO_REASON;
 }
@@ -154,12 +164,16 @@ static void watch_look(struct wire_entry *entry)
 		reason = are_pumps_clean(relay) ? map_now(entry) : WIRE_REASON_HELD;
 	/* A flow whose target is slower than its source always has bytes here: unless reading
 	 * pauses for a moment, the moment to hand it over never comes. */
+	if (reason == WIRE_REASON_HELD && !loop_timer_is_set(&entry->timer))
+		loop_timer_set(entry->loop, &entry->timer, now_of(entry) + FLUSH_MS);
 	relay_takeover_flush(relay, reason == WIRE_REASON_HELD);
 	if (reason == WIRE_NO_REASON) {
 		/* Nothing was read since the snapshot: all that runs on this thread is us. */
 		wire_flow_set_mode(wire_entry_table(entry), entry->index, WIRE_DRAIN);
+		loop_timer_cancel(entry->loop, &entry->timer);
 		entry->stage = WIRE_STAGE_BARRIER;
 		entry->pause_ms = 1;
+		entry->drained_looks = 0;
 		wire_hub_barrier(entry->hub, entry);
 		return;
 	}
@@ -257,7 +271,7 @@ static bool is_closing(const struct relay *relay)
 {
 	for (unsigned side = 0; side < RELAY_SIDES; side++)
 		if (relay->directions[side].is_ended || relay->ends[side].error != 0 ||
-			relay->ends[side].has_peer_closed || relay->ends[side].is_fast_open)
+			relay->ends[side].has_peer_closed)
 			return true;
 	return false;
 }
@@ -336,11 +350,22 @@ static void drain_look(struct wire_entry *entry)
 	struct wire_table *table = wire_entry_table(entry);
 	if (relay == NULL || !relay->is_running)
 		return;
+	wire_sample(relay);
+	if (wire_reset_note(entry)) {
+		wire_reset_look(entry);
+		if (entry->has_ended)
+			return;
+	}
 	/* A socket that is gone is broken, and the pumps learn it. */
 	if (wire_snapshot_take(table, entry->legs, now) == 0) {
 		ends_tell(entry, now, false);
 		(void)wire_flow_follow(table, entry->index, now);
-		if (are_pumps_clean(relay) && wire_flow_is_drained(table, entry->index, now)) {
+		bool is_drained = are_pumps_clean(relay) && wire_flow_is_drained(table, entry->index, now);
+		/* The far hosts may have acknowledged what the sockets have yet to learn so. */
+		bool do_sockets_know =
+			now[0].snd_una == now[0].write_seq && now[1].snd_una == now[1].write_seq;
+		entry->drained_looks = is_drained ? entry->drained_looks + 1 : 0;
+		if (is_drained && (do_sockets_know || entry->drained_looks > 1)) {
 			ends_tell(entry, now, true);
 			activate(entry);
 			return;
@@ -374,6 +399,8 @@ static void on_event(struct wire_entry *entry, unsigned what)
 {
 	if (entry->stage == WIRE_STAGE_ACTIVE && !entry->has_ended)
 		wire_ends_look(entry);
+	else if (entry->stage == WIRE_STAGE_DRAIN)
+		drain_look(entry);
 	/* Its far host begins anew with the same port. */
 	else if (entry->stage == WIRE_STAGE_PARKED && (what & WIRE_SYN))
 		wire_entry_release(state_of(entry->worker), entry);
@@ -384,6 +411,9 @@ static void on_timer(struct loop_timer *timer)
 	struct wire_entry *entry = container_of(timer, struct wire_entry, timer);
 	switch ((enum wire_stage)entry->stage) {
 	case WIRE_STAGE_WATCH:
+		if (entry->relay->is_flushing)
+			give_up(entry->relay, WIRE_REASON_HELD);
+		return;
 	case WIRE_STAGE_BARRIER:
 		return;
 	case WIRE_STAGE_DRAIN:
@@ -405,17 +435,17 @@ static void on_sweep(struct loop_timer *timer)
 {
 	struct wire_worker *worker = container_of(timer, struct wire_worker, sweep_timer);
 	struct list rest;
-	unsigned generation = wire_hub_routes_generation(worker->hub);
+	unsigned generation = wire_hub_routes_generation(worker->hub), reroutes = 0;
 	list_init(&rest);
 	for (unsigned i = 0; i < SWEEP_MAX && !list_is_empty(&worker->carried); i++) {
 		struct wire_entry *entry = container_of(worker->carried.next, struct wire_entry, node);
 		list_remove(&entry->node);
 		list_add(&rest, &entry->node);
-		if (entry->routes_generation != generation) {
+		if (entry->routes_generation != generation && reroutes++ < REROUTES_MAX) {
 			entry->routes_generation = generation;
 			wire_offer_reroute(entry, worker);
 		}
-		if (entry->stage == WIRE_STAGE_ACTIVE) {
+		if (entry->stage == WIRE_STAGE_ACTIVE && !entry->has_ended) {
 			wire_sample(entry->relay);
 			wire_ends_look(entry);
 		} else if (entry->stage == WIRE_STAGE_WATCH && is_watch_over(entry)) {
@@ -432,6 +462,8 @@ static void on_sweep(struct loop_timer *timer)
 static void leave(struct relay *relay)
 {
 	struct wire_entry *entry = relay->taken;
+	if (entry->stage == WIRE_STAGE_BARRIER || entry->stage == WIRE_STAGE_DRAIN)
+		wire_forwarded_count(entry);
 	if (entry->stage != WIRE_STAGE_WATCH)
 		return;
 	relay->taken = NULL;
@@ -444,7 +476,7 @@ static bool part(struct relay *relay, bool is_reset)
 	struct wire_worker *worker = state_of(relay->worker);
 	relay->taken = NULL;
 	loop_timer_cancel(entry->loop, &entry->timer);
-	if (entry->has_ended) {
+	if (entry->has_ended && !is_reset) {
 		wire_entry_park(worker, entry);
 		return true;
 	}

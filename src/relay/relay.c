@@ -112,13 +112,13 @@ bool relay_part(struct relay *relay, bool is_reset)
 
 void relay_sample(struct relay *relay)
 {
-	if (relay->is_carried && relay->taken != NULL)
+	if (relay->taken != NULL)
 		relay->takeover->takeover->sample(relay);
 }
 
 struct relay_packets relay_packets(const struct relay *relay, enum relay_side from)
 {
-	if (relay->is_carried && relay->taken != NULL)
+	if (relay->taken != NULL)
 		return relay->takeover->takeover->packets(relay, from);
 	return (struct relay_packets){0};
 }
@@ -227,13 +227,20 @@ static void blocked_note(struct relay *relay, enum relay_side from)
 	relay->active_ms[is_blocked ? relay_other(from) : from] = loop_now_ms(relay->worker->options.loop);
 }
 
+/* What holds nothing goes on: the target may wait for just that before it takes more. */
+static bool is_flushed(const struct relay *relay, enum relay_side from)
+{
+	const struct relay_direction *direction = &relay->directions[from];
+	return relay->is_flushing && !direction->engine->is_clean(relay, from);
+}
+
 /* While flushing what can be read is none of the engine's business. */
 static enum engine_progress engine_advance(
 	struct relay *relay, enum relay_side from, struct engine_failure *ret_failure)
 {
 	struct relay_direction *direction = &relay->directions[from];
 	bool may_read = direction->may_read;
-	if (!relay->is_flushing)
+	if (!is_flushed(relay, from))
 		return direction->engine->advance(relay, from, ret_failure);
 	direction->may_read = false;
 	enum engine_progress progress = direction->engine->advance(relay, from, ret_failure);
@@ -275,9 +282,7 @@ static bool direction_has_work(const struct relay *relay, enum relay_side from)
 	const struct relay_direction *direction = &relay->directions[from];
 	if (direction->is_ended || relay->is_carried)
 		return false;
-	if (direction->held != NULL)
-		return direction->may_write;
-	return direction->may_read && !relay->is_flushing;
+	return direction->held != NULL ? direction->may_write : direction->may_read;
 }
 
 /* A failure in one direction may give work to the other: hence twice over both. */

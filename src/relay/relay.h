@@ -72,7 +72,7 @@ struct relay {
 	uint8_t takeover_tries;
 	uint8_t takeover_reason; /* enum wire_reason: why it does not carry the relay */
 	bool is_takeover_named : 1; /* in the configuration; else by what the flow does */
-	bool is_flushing : 1; /* nothing is read until nothing is held */
+	bool is_flushing : 1; /* a direction that holds bytes reads no more until it holds none */
 	bool is_carried : 1; /* the engines of both directions are the takeover */
 	bool is_running : 1;
 };

@@ -54,6 +54,8 @@ void wire_sample(struct relay *relay)
 	struct wire_cold cold[RELAY_SIDES];
 	struct relay_engine_counters *counters =
 		&relay->worker->engines[relay_engine_index(&relay_engine_wire)];
+	if (entry->stage == WIRE_STAGE_WATCH)
+		return;
 	wire_flow_read(wire_entry_table(entry), entry->index, hot, cold);
 	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
@@ -61,7 +63,8 @@ void wire_sample(struct relay *relay)
 		uint32_t taken =
 			(uint32_t)hot[relay_other(side)].ack_max + pair->path[relay_other(side)].ack_delta;
 		uint64_t bytes = bytes_of(entry, &hot[side], side);
-		if (bytes > direction->bytes) {
+		/* Before, the pumps count. */
+		if (bytes > direction->bytes && entry->stage >= WIRE_STAGE_ACTIVE) {
 			counter_add(&counters->bytes, bytes - direction->bytes);
 			direction->bytes = bytes;
 		}
@@ -111,6 +114,34 @@ void wire_reset_look(struct wire_entry *entry)
 		__atomic_fetch_and(&pair->hot[side].state, ~(uint32_t)WIRE_RST, __ATOMIC_RELAXED);
 }
 
+bool wire_reset_note(struct wire_entry *entry)
+{
+	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
+	bool is_reset = (pair->hot[0].state | pair->hot[1].state) & WIRE_RST;
+	if (is_reset && entry->reset_ms == 0) {
+		entry->reset_ms = loop_now_ms(entry->loop);
+		loop_timer_set(entry->loop, &entry->timer, entry->reset_ms + RESET_LOOK_MS);
+	}
+	return entry->reset_ms != 0;
+}
+
+void wire_forwarded_count(struct wire_entry *entry)
+{
+	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
+	struct relay_engine_counters *counters =
+		&entry->worker->engines[relay_engine_index(&relay_engine_wire)];
+	for (unsigned side = 0; side < RELAY_SIDES; side++) {
+		struct relay_direction *direction = &entry->relay->directions[side];
+		unsigned target = relay_other(side);
+		int64_t further = (int64_t)(pair->hot[target].ack_max - entry->written_before[target]);
+		if (further <= 0 || entry->bytes_before[side] + (uint64_t)further <= direction->bytes)
+			continue;
+		uint64_t bytes = entry->bytes_before[side] + (uint64_t)further;
+		counter_add(&counters->bytes, bytes - direction->bytes);
+		direction->bytes = bytes;
+	}
+}
+
 void wire_ends_look(struct wire_entry *entry)
 {
 	enum { OVER = WIRE_FIN | WIRE_FINACK };
@@ -122,10 +153,7 @@ void wire_ends_look(struct wire_entry *entry)
 		finish(entry, RELAY_FINISHED, RELAY_CLIENT);
 		return;
 	}
-	if (((hot[0].state | hot[1].state) & WIRE_RST) && entry->reset_ms == 0) {
-		entry->reset_ms = loop_now_ms(entry->loop);
-		loop_timer_set(entry->loop, &entry->timer, entry->reset_ms + RESET_LOOK_MS);
-	}
+	(void)wire_reset_note(entry);
 	for (unsigned side = 0; side < RELAY_SIDES; side++)
 		if ((hot[side].state & WIRE_FIN) && !relay->directions[side].is_ended)
 			relay_takeover_half_closed(relay, side);

@@ -187,6 +187,8 @@ static void *waiter_main(void *argument)
 static int interface_attach(struct wire_hub *hub, unsigned ifindex, char *ret_reason)
 {
 	char name[IF_NAMESIZE] = "?";
+	if (wire_hub_carries(hub, ifindex))
+		return 0;
 	if (hub->interfaces_count == WIRE_INTERFACES_MAX) {
 		snprintf(ret_reason, WIRE_REASON_MAX,
 			"there are more than %d Ethernet interfaces: name those that matter (wire-interfaces)",

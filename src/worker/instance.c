@@ -83,7 +83,9 @@ static void limits_derive(struct instance *instance)
 		pipes = room / 8;
 		instance->pipes_max = (uint32_t)(pipes / 2);
 	}
-	unsigned long sessions = (room - pipes) / FDS_PER_SESSION;
+	/* Spliced connections that linger keep theirs: half as many as there may be open ones. */
+	unsigned long each = FDS_PER_SESSION + (instance_wire_is_wanted(instance->config) ? 1 : 0);
+	unsigned long sessions = (room - pipes) / each;
 	instance->limits.maxconn = sessions > 0 ? (uint32_t)sessions : MAXCONN_FALLBACK;
 }
 
