@@ -37,6 +37,7 @@ listen relay
 SPLICED = """global
     nbthread 1
     {tuning}
+    {extra_global}
     maxconn 4000
     stats socket {dir}/stats.sock mode 600 level admin
 defaults
@@ -112,6 +113,7 @@ def compose_spliced(subject, values):
     engine, tuning = split_spliced(subject.name)
     values["engine"] = engine
     values["tuning"] = "relay-tuning " + tuning if tuning else ""
+    values["extra_global"] = "wire-peer" if has_peer(subject.name) else ""
     return SPLICED.format(**values), [subject.spliced, "-q", "-f", values["config"]]
 
 
@@ -126,7 +128,7 @@ FIXED = {
     "nginx-64k": "nginx's stream module, proxy_buffer_size 64k",
     "socat": "socat with its own defaults: a process for each connection",
 }
-SPLICED_NAME = re.compile(r"spliced-([a-z][a-z0-9]*)(?::([a-z0-9-]+=[A-Za-z0-9.]+(?:\+[a-z0-9-]+=[A-Za-z0-9.]+)*))?$")
+SPLICED_NAME = re.compile(r"spliced-([a-z][a-z0-9]*)(?:(?<=-wire)-peer)?(?::([a-z0-9-]+=[A-Za-z0-9.]+(?:\+[a-z0-9-]+=[A-Za-z0-9.]+)*))?$")
 # Those that are no proxy.
 PLAIN = ("direct", "forward")
 DEFAULT = ["direct", "haproxy", "haproxy-splice", "haproxy-splice-1m", "nginx-16k", "nginx-64k", "socat",
@@ -150,8 +152,9 @@ def describe(name):
     parts = split_spliced(name)
     if parts is None:
         raise UsageError(f"there is no subject '{name}'; there are {', '.join(FIXED)} and "
-                         "spliced-ENGINE[:KEY=VALUE[+KEY=VALUE]]")
-    return f"spliced with relay {parts[0]}" + (f", relay-tuning {parts[1]}" if parts[1] else "")
+                         "spliced-ENGINE[:KEY=VALUE[+KEY=VALUE]], and of the engine wire spliced-wire-peer")
+    return (f"spliced with relay {parts[0]}" + (" and wire-peer" if has_peer(name) else "")
+            + (f", relay-tuning {parts[1]}" if parts[1] else ""))
 
 
 def refuse_reason(name, spliced):
@@ -175,6 +178,11 @@ def refuse_reason(name, spliced):
 
 def is_wire(name):
     return (split_spliced(name) or ("",))[0] == "wire"
+
+
+def has_peer(name):
+    """Whether packets pass the queues of veth by, as they may on their way into containers."""
+    return name.split(":")[0] == "spliced-wire-peer"
 
 
 @functools.lru_cache

@@ -234,7 +234,8 @@ def test_numbers_have_about_three_digits(value, text):
 @pytest.mark.parametrize("name, expected", [
     ("spliced-auto", ("auto", "")), ("spliced-splice", ("splice", "")),
     ("spliced-auto:wake-bytes=0+pipe-size=256k", ("auto", "wake-bytes 0 pipe-size 256k")),
-    ("spliced", None), ("spliced-auto:", None), ("spliced-auto:x", None)])
+    ("spliced-wire-peer", ("wire", "")), ("spliced-wire-peer:wake-bytes=0", ("wire", "wake-bytes 0")),
+    ("spliced-copy-peer", None), ("spliced", None), ("spliced-auto:", None), ("spliced-auto:x", None)])
 def test_a_subject_of_spliced_names_engine_and_tuning(name, expected):
     assert subjects.split_spliced(name) == expected
 
