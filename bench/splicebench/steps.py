@@ -55,6 +55,7 @@ def run_load(stage, subject, workload, seconds, **options):
     load = Load(stage.binary, subject, workload, seconds, **options)
     try:
         wait_window(load, begin + START_SECONDS + options.get("warmup", 0.0))
+        subject.begin_measuring()
         window = Window(subject.pid)
         last = begin + options.get("warmup", 0.0) + seconds - START_SECONDS / 2
         while during and wait_window(load, min(time.monotonic() + 0.05, last)) and time.monotonic() < last:

@@ -237,6 +237,8 @@ class Subject:
         self.port = self.server_port if self.is_plain else topology.next_port()
         self.address = self.server if self.is_plain else f"{topology.proxy_address}:{self.port}"
         self.process = self.directory = None
+        # What other engines than wire carried before the measured time.
+        self.others_before = 0
 
     @property
     def pid(self):
@@ -311,6 +313,11 @@ class Subject:
     def ask(self, command, timeout_s=2):
         """The same as {key: value}."""
         return dict(re.findall(r"^([^:\n]+): *(.*)$", self.talk(command, timeout_s), re.M))
+
+    def begin_measuring(self):
+        """The warm-up is over."""
+        if self.engine == "wire":
+            self.others_before = claims.count_others(claims.read_engines(self.talk("show relay")))
 
     def check_after_load(self, kind, load_bytes):
         """Fails where a load did not go the way that the subject is called after. Returns the bytes that did; None for

@@ -50,6 +50,16 @@ def test_what_is_called_wire_must_have_carried_nearly_all(monkeypatch, kind):
             wire_subject(monkeypatch, answer).check_after_load(kind, load_bytes)
 
 
+def test_what_others_carried_before_the_measured_time_does_not_count_against_wire(monkeypatch):
+    subject = wire_subject(monkeypatch, show_relay(0, 500), show_relay(1000, 600))
+    subject.begin_measuring()
+    assert subject.check_after_load("bulk", 900) == 1000
+    subject = wire_subject(monkeypatch, show_relay(0, 500), show_relay(1000, 800))
+    subject.begin_measuring()
+    with pytest.raises(SubjectError, match="1,000 of 1,300 bytes"):
+        subject.check_after_load("bulk", 900)
+
+
 def test_short_connections_and_single_bytes_need_not_have_come_onto_the_wire(monkeypatch):
     subject = wire_subject(monkeypatch, show_relay(0, 100))
     assert [subject.check_after_load(kind, 100) for kind in ("churn", "dribble")] == [None, None]
