@@ -9,28 +9,33 @@
 #include "sockmap_room.h"
 #include "sockmap_trim.h"
 
-enum { STUCK_MAX = 4 << 20 }; /* bytes */
+enum { STUCK_MAX = 32 << 20 }; /* bytes */
 
-/* Bytes that are passed while others wait in the socket's own queue are charged to nobody
- * and do not close the window.  The room rule keeps that queue short; if it fails, the
- * connection must go. */
-static __always_inline void note_own_queue(struct __sk_buff *skb, struct sockmap_count *count)
+/* Bytes that are passed while others wait in the socket's own queue wait there too, charged
+ * to nobody: the window stays open.  Those charged are at most the receive buffer's size,
+ * so what is unread beyond that waits there.  The room rule keeps that queue moving; if it
+ * does not, the connection must go. */
+static __always_inline void note_own_queue(struct __sk_buff *skb, const struct flow *flow)
 {
+	struct sockmap_count *count = flow->count;
 	struct bpf_sock *sk = skb->sk;
 	struct tcp_sock *tcp = sk == NULL ? NULL : bpf_skc_to_tcp_sock(sk);
-	if (tcp == NULL || socket_queue(tcp) == 0) {
-		count->stuck_bytes = 0;
+	if (tcp == NULL)
 		return;
-	}
+	__u32 queue = socket_queue(tcp);
+	if (queue == 0)
+		return;
 	count->behind++;
-	count->stuck_bytes += skb->len;
-	if (count->stuck_bytes > STUCK_MAX)
+	if (queue > count->behind_max)
+		count->behind_max = queue;
+	__u64 unread = count->passed - READ_ONCE(flow->order->taken);
+	if (unread > (__u64)tcp->inet_conn.icsk_inet.sk.sk_rcvbuf + STUCK_MAX)
 		count->trouble |= SOCKMAP_STUCK;
 }
 
 static __always_inline int pass(struct __sk_buff *skb, const struct flow *flow)
 {
-	note_own_queue(skb, flow->count);
+	note_own_queue(skb, flow);
 	flow->count->passed_packets++;
 	__sync_fetch_and_add(&flow->count->passed, skb->len);
 	return SK_PASS;
@@ -105,9 +110,8 @@ int sockmap_leave(struct bpf_iter__tcp *ctx)
 	__u64 cookie = (__u64)tcp->inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter;
 	if (!flow_find(cookie, &flow) || flow.order->cookie != cookie || !READ_ONCE(flow.order->is_leaving))
 		return 0;
-	if (READ_ONCE(flow.order->mode) != SOCKMAP_BRAKE && has_rule(SOCKMAP_RULE_BRAKED))
-		return 0;
-	if (READ_ONCE(flow.order->taken) != flow.count->passed || socket_queue(tcp) != 0)
+	if (has_rule(SOCKMAP_RULE_READ) &&
+		(READ_ONCE(flow.order->taken) != flow.count->passed || socket_queue(tcp) != 0))
 		return 0;
 	if (bpf_map_delete_elem(&sockmap_sources, &flow.direction) == 0)
 		flow.count->has_left = 1;

@@ -38,9 +38,24 @@ static __always_inline bool is_alive(const struct sockmap_look *look)
 	return look->tcp_state == STATE_ESTABLISHED || look->tcp_state == STATE_CLOSE_WAIT;
 }
 
+/* What is passed on the way back would wait behind what is redirected there, charged to
+ * nobody. */
+static __always_inline bool is_way_back_passing(const struct flow *flow)
+{
+	__u32 direction = flow->direction ^ 1;
+	const struct sockmap_direction *back = bpf_map_lookup_elem(&sockmap_directions, &direction);
+	if (back == NULL || READ_ONCE(back->count.has_left))
+		return false;
+	return READ_ONCE(back->order.mode) != SOCKMAP_REDIRECT ||
+		READ_ONCE(back->count.passed) != READ_ONCE(back->order.sent);
+}
+
 static __always_inline bool is_refused(const struct flow *flow, __u32 len, enum sockmap_cause *ret_cause)
 {
 	struct sockmap_look look = {};
+	*ret_cause = SOCKMAP_WAY_BACK;
+	if (is_way_back_passing(flow) && has_rule(SOCKMAP_RULE_WAY_BACK))
+		return true;
 	*ret_cause = SOCKMAP_TARGET;
 	if (!target_look(flow->direction, &look))
 		return true;

@@ -24,7 +24,7 @@ struct sock_common {
 } BY_BTF;
 struct sock {
 	struct sock_common __sk_common;
-	int sk_wmem_queued, sk_sndbuf, sk_err;
+	int sk_wmem_queued, sk_sndbuf, sk_rcvbuf, sk_err;
 	__u8 sk_shutdown;
 	void *sk_user_data;
 } BY_BTF;

@@ -14,7 +14,6 @@
 enum sockmap_mode {
 	SOCKMAP_PASS, /* everything to user space; so does every direction begin */
 	SOCKMAP_REDIRECT, /* to the target, while that is sound; else to user space */
-	SOCKMAP_BRAKE, /* everything to user space, and the direction may leave */
 };
 
 /* Why a direction that should redirect gave bytes to user space. */
@@ -22,6 +21,7 @@ enum sockmap_cause {
 	SOCKMAP_ROOM, /* the target's send buffer has no room */
 	SOCKMAP_QUEUE, /* too many packets wait for the target's kernel worker */
 	SOCKMAP_TARGET, /* the target has ended, failed or gone */
+	SOCKMAP_WAY_BACK, /* the target is a source that passes, and its queue is one for both */
 	SOCKMAP_BEHIND, /* user space has not yet relayed all that it was given before */
 	SOCKMAP_CAUSES
 };
@@ -42,7 +42,8 @@ enum sockmap_rule {
 	SOCKMAP_RULE_TELL = 1 << 5, /* user space hears of a pass */
 	SOCKMAP_RULE_ALIVE = 1 << 6, /* nothing goes to a target that has ended */
 	SOCKMAP_RULE_QUEUE = 1 << 7, /* the worker's queue is bounded in packets too */
-	SOCKMAP_RULE_BRAKED = 1 << 8, /* only a direction that passes leaves */
+	SOCKMAP_RULE_WAY_BACK = 1 << 9, /* nothing goes to a target that passes */
+	SOCKMAP_RULE_READ = 1 << 8, /* only a direction with nothing unread leaves */
 };
 
 struct sockmap_order {
@@ -69,12 +70,12 @@ struct sockmap_count {
 	__u32 empties; /* packets without bytes: ends */
 	__u32 gaps; /* packets that began after the byte expected: must stay 0 */
 	__u32 behind; /* packets that were passed while others waited in the source's own queue */
-	__u32 stuck_bytes; /* passed in a row while others waited */
+	__u32 behind_max; /* the longest queue that was seen then */
 	__u32 trouble; /* SOCKMAP_SPOILT, SOCKMAP_STUCK */
 	__u32 next_seq; /* the byte expected; set when has_next is */
 	__u32 told; /* records written; not before user space has heard the last one */
 	__u8 has_next, has_left, reserved[2];
-	__u32 reserved_words[6];
+	__u32 reserved_words[5];
 };
 
 struct sockmap_direction {

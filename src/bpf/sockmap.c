@@ -200,7 +200,7 @@ void sockmap_pair_del(struct sockmap_table *table, unsigned index, const int fds
 		if (order->cookie != 0)
 			(void)bpf_map_delete_elem(table->cookies_fd, &order->cookie);
 		order->cookie = 0;
-		order->mode = SOCKMAP_BRAKE;
+		order->mode = SOCKMAP_PASS;
 	}
 	/* A verdict that found its direction before that still uses the entry.  It is over when
 	 * its socket's lock was free; later ones find none.  So the entry can be used for another

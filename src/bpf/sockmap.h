@@ -15,9 +15,8 @@
  *                MSG_PEEK.  A record (on_event) says that bytes are passed again: listen for
  *                EPOLLIN and read as in PASSING until _settle() says true; the program
  *                then redirects again by itself.
- *   BRAKED       _set_mode(BRAKE), to leave for another engine: as PASSING, and
- *                sockmap_leave() after every recv() with EAGAIN, until it has left and is
- *                drained: OUT.
+ *   LEAVING      sockmap_leave(), as often as it takes, while going on as before; then read
+ *                and send by oneself, the first send() once the direction is drained: OUT.
  *
  * A source's end (EPOLLRDHUP) is no byte and does not travel: when recv() says 0 (with
  * MSG_PEEK while redirecting; either waits for the verdict that may still run), and then
@@ -89,13 +88,17 @@ int sockmap_direction_is_drained(struct sockmap_table *table, unsigned direction
 void sockmap_direction_read(
 	const struct sockmap_table *table, unsigned direction, struct sockmap_count *ret_count);
 
-/* Takes those of the directions out that are BRAKED and have nothing unread or queued at
- * the instant when their source is visited.  Walks all TCP sockets of the network
- * namespace (a millisecond per 100,000 hash slots or so): call it for many at once.
- * Returns how many have left, or -errno.  While the sender does not pause a direction may
- * need many tries; see sockmap_source_hush(). */
+/* Takes those of the directions out that have nothing unread when their source is visited,
+ * under its lock.  Walks all TCP sockets of the network namespace: call it for many at once.
+ * Returns how many have left, or -errno.  A direction that redirects leaves at once; one that
+ * passes may need many tries, or never come to it while the sender does not pause. */
 int sockmap_leave(struct sockmap_table *table, const unsigned *directions, unsigned count) MUST_USE;
 bool sockmap_direction_has_left(const struct sockmap_table *table, unsigned direction);
+/* For that: has the source offer its sender hardly any window, until released with what it
+ * returns in *ret_clamp.  Costs the sender up to a retransmission time-out.  Returns 0 or
+ * -errno. */
+int sockmap_source_hush(int source_fd, int *ret_clamp) MUST_USE;
+void sockmap_source_release(int source_fd, int clamp);
 
 /* Whether this kernel's sockmap keeps every byte, by uname(2)'s release and version. */
 bool sockmap_kernel_is_fit(const char *release, const char *version);

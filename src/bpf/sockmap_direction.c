@@ -2,7 +2,10 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -29,12 +32,14 @@ int sockmap_source_add(struct sockmap_table *table, unsigned direction, int sour
 	struct sockmap_look look;
 	uint64_t value = (uint64_t)source_fd;
 	CHECK(entry->order.cookie != 0 && entry->count.has_left);
-	CHECK(entry->count.passed == entry->order.sent);
+	CHECK(entry->count.passed == entry->order.taken);
 	int error = sockmap_target_look(table, direction, &look);
 	if (error != 0)
 		return error;
 	entry->order.mode = SOCKMAP_PASS;
 	entry->order.is_leaving = 0;
+	/* What was held when it left has been delivered without a note. */
+	entry->order.sent = entry->order.taken;
 	entry->order.drained = entry->count.redirected;
 	entry->order.base = look.write_seq - (uint32_t)(entry->count.redirected + entry->order.sent);
 	entry->count.has_next = 0;
@@ -140,4 +145,21 @@ int sockmap_leave(struct sockmap_table *table, const unsigned *directions, unsig
 		left += entry->count.has_left;
 	}
 	return error != 0 ? error : left;
+}
+
+int sockmap_source_hush(int source_fd, int *ret_clamp)
+{
+	int least = 1, clamp;
+	socklen_t len = sizeof(clamp);
+	if (getsockopt(source_fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, &len) != 0 ||
+		setsockopt(source_fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &least, sizeof(least)) != 0)
+		return -errno;
+	*ret_clamp = clamp;
+	return 0;
+}
+
+void sockmap_source_release(int source_fd, int clamp)
+{
+	/* The source may have failed meanwhile. */
+	(void)setsockopt(source_fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
 }

@@ -27,6 +27,8 @@ struct sockmap_table {
 /* As sockmap_table_create(), without some of the rules (enum sockmap_rule): for tests. */
 int sockmap_table_create_without(
 	unsigned pairs_max, unsigned rules_off, struct sockmap_table **ret_table, char *ret_reason) MUST_USE;
+/* As sockmap_selftest(), without some of the rules. */
+int sockmap_selftest_without(unsigned rules_off, char *ret_words) MUST_USE;
 struct sockmap_table *sockmap_table_check(struct sockmap_table *table);
 
 /* Programs and maps; sockmap_load.c. */

@@ -162,10 +162,15 @@ static const char *try_early(struct rig *rig)
 	return relay(rig, 20, 30) && receive_pattern(rig->server, 20, 30) ? NULL : "passed bytes are lost";
 }
 
-static const char *try_redirect(struct rig *rig)
+static void redirect(struct rig *rig)
 {
 	sockmap_direction_set_mode(rig->table, 0, SOCKMAP_REDIRECT);
 	sockmap_direction_set_mode(rig->table, 1, SOCKMAP_REDIRECT);
+}
+
+static const char *try_redirect(struct rig *rig)
+{
+	redirect(rig);
 	struct sockmap_count count;
 	if (!send_pattern(rig->client, 30, 5000) || !receive_pattern(rig->server, 30, 5000))
 		return "redirected bytes are lost or changed";
@@ -178,7 +183,6 @@ static const char *try_redirect(struct rig *rig)
 static const char *try_leave(struct rig *rig)
 {
 	const unsigned direction = 0;
-	sockmap_direction_set_mode(rig->table, 0, SOCKMAP_BRAKE);
 	if (sockmap_leave(rig->table, &direction, 1) != 1)
 		return "a socket cannot leave under its lock";
 	if (!send_pattern(rig->client, 5000, 6000) || !receive_pattern(rig->source, 5000, 6000))
@@ -207,7 +211,7 @@ static const char *try_retries(struct rig *rig)
 	int small = SMALL;
 	if (setsockopt(rig->target, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) != 0 || !enter(rig))
 		return "a connection cannot be entered";
-	sockmap_direction_set_mode(rig->table, 0, SOCKMAP_REDIRECT);
+	redirect(rig);
 	if (!send_pattern(rig->client, 0, RETRY_BYTES) || !receive_pattern(rig->server, 0, RETRY_BYTES))
 		return "bytes are lost or repeated when the target is full";
 	return is_quiet(rig->server) ? NULL : "bytes are repeated when the target is full";
@@ -236,7 +240,7 @@ static const char *try_overlap(struct rig *rig, struct sockmap_far *far)
 			return "overlapping segments are passed wrongly";
 		if (!receive_pattern(rig->server, base, base + 50) || !is_quiet(rig->server))
 			return "overlapping segments are relayed wrongly";
-		sockmap_direction_set_mode(rig->table, 0, SOCKMAP_REDIRECT);
+		redirect(rig);
 	}
 	return NULL;
 }
@@ -271,14 +275,14 @@ static const char *run_loopback(attempt *const *attempts, unsigned rules_off, bo
 	return wrong;
 }
 
-static const char *run_far(struct sockmap_far *far, uint32_t address)
+static const char *run_far(struct sockmap_far *far, uint32_t address, unsigned rules_off)
 {
 	struct rig rig = {.client = -1, .source = -1, .target = -1, .server = -1};
 	char reason[SOCKMAP_REASON_MAX];
 	const char *wrong = "no connection through the TUN";
 	uint16_t port;
 	FD_AUTO int listener = listen_on(address, &port);
-	if (sockmap_table_create(1, &rig.table, reason) == 0 && listener >= 0 &&
+	if (sockmap_table_create_without(1, rules_off, &rig.table, reason) == 0 && listener >= 0 &&
 		sockmap_far_connect(far, port) == 0) {
 		rig.source = accept_from(listener);
 		if (rig.source >= 0 && connect_pair(&rig.target, &rig.server))
@@ -296,7 +300,7 @@ static bool loopback_up(void)
 }
 
 /* NULL when crafted segments were relayed rightly; *ret_hindrance when none could be made. */
-static const char *run_crafted(bool is_alone, const char **ret_hindrance)
+static const char *run_crafted(bool is_alone, unsigned rules_off, const char **ret_hindrance)
 {
 	struct sockmap_far far;
 	uint32_t address;
@@ -308,45 +312,62 @@ static const char *run_crafted(bool is_alone, const char **ret_hindrance)
 		*ret_hindrance = "no TUN interface";
 		return NULL;
 	}
-	const char *wrong = run_far(&far, address);
+	const char *wrong = run_far(&far, address, rules_off);
 	sockmap_far_close(&far);
 	return wrong;
 }
 
-/* In a thread of its own, as a network namespace is a thread's: it ends with it. */
+struct trial {
+	unsigned rules_off;
+	char *words;
+	bool is_fit;
+};
+
+static void say(struct trial *trial, const char *hindrance, bool has_fionread)
+{
+	snprintf(trial->words, SOCKMAP_REASON_MAX, "tried on loopback%s%s%s%s",
+		hindrance == NULL ? " and with overlapping segments" : "; overlapping segments untried (",
+		hindrance == NULL ? "" : hindrance, hindrance == NULL ? "" : ")",
+		has_fionread ? "" : "; FIONREAD does not count passed bytes (nothing here asks it)");
+}
+
+/* In a thread of its own, as a network namespace is a thread's: it ends with it.  Without one
+ * the cutting of packets is still tried by one that was read in part. */
 static void *run(void *ctx)
 {
 	static attempt *const ordinary[] = {try_early, try_redirect, try_leave, try_end, NULL};
 	static attempt *const small[] = {try_retries, NULL};
 	const char *hindrance = NULL;
-	char *words = ctx;
+	struct trial *trial = ctx;
 	bool has_fionread = false;
 	bool is_alone = unshare(CLONE_NEWNET) == 0 && loopback_up();
-	const char *wrong = run_loopback(ordinary, 0, &has_fionread);
+	const char *wrong = run_loopback(ordinary, trial->rules_off, &has_fionread);
 	if (wrong == NULL)
-		wrong = run_loopback(small, SOCKMAP_RULE_ROOM, NULL);
+		wrong = run_loopback(small, trial->rules_off | SOCKMAP_RULE_ROOM, NULL);
 	if (wrong == NULL)
-		wrong = run_crafted(is_alone, &hindrance);
-	if (wrong != NULL)
-		snprintf(words, SOCKMAP_REASON_MAX, "%s", wrong);
+		wrong = run_crafted(is_alone, trial->rules_off, &hindrance);
+	trial->is_fit = wrong == NULL;
+	if (trial->is_fit)
+		say(trial, hindrance, has_fionread);
 	else
-		snprintf(words, SOCKMAP_REASON_MAX, "tried on loopback%s%s%s%s",
-			hindrance == NULL ? " and with overlapping segments"
-					  : "; overlapping segments untried (",
-			hindrance == NULL ? "" : hindrance, hindrance == NULL ? "" : ")",
-			has_fionread ? "" : "; FIONREAD does not count passed bytes (nothing here asks it)");
-	return wrong == NULL ? NULL : words;
+		snprintf(trial->words, SOCKMAP_REASON_MAX, "%s", wrong);
+	return NULL;
 }
 
-int sockmap_selftest(char *ret_words)
+int sockmap_selftest_without(unsigned rules_off, char *ret_words)
 {
+	struct trial trial = {.rules_off = rules_off, .words = ret_words};
 	pthread_t thread;
-	void *failed;
-	int error = pthread_create(&thread, NULL, run, ret_words);
+	int error = pthread_create(&thread, NULL, run, &trial);
 	if (error != 0) {
 		snprintf(ret_words, SOCKMAP_REASON_MAX, "no thread to try it in: %s", strerror(error));
 		return -error;
 	}
-	pthread_join(thread, &failed);
-	return failed == NULL ? 0 : -EOPNOTSUPP;
+	pthread_join(thread, NULL);
+	return trial.is_fit ? 0 : -EOPNOTSUPP;
+}
+
+int sockmap_selftest(char *ret_words)
+{
+	return sockmap_selftest_without(0, ret_words);
 }
