@@ -249,7 +249,9 @@ static void end_note(struct line *line, struct line_way *way, ssize_t len)
 	bool has_more = way->state != LINE_OUT &&
 		sockmap_direction_unread(line->table, way->direction) != 0 &&
 		has_rule(line, LINE_RULE_CAUGHT_UP);
-	way->is_failed = len < 0 && errno != EAGAIN;
+	/* A failure is told once; if send() has heard it, here it looks like an end. */
+	bool is_known_failed = line->edges[way == &line->ways[0] ? 0 : 1] & EPOLLERR;
+	way->is_failed = len < 0 ? errno != EAGAIN : is_known_failed && !has_more;
 	way->is_ended = (len == 0 && !has_more) || way->is_failed;
 	if (len == 0 && has_more) {
 		line->is_waiting = true;

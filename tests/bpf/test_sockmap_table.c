@@ -19,7 +19,7 @@
 #include "bpf/sockmap_internal.h"
 #include "lib_sockmap_rig.h"
 
-enum { SELFTEST_MAX_MS = 1000, MANY = 400, LEAVING = 8 };
+enum { SELFTEST_MAX_MS = 1000, MANY = 400, REUSES = 60, LEAVING = 8 };
 
 static void kernels_are_known_by_their_release(void **state)
 {
@@ -273,7 +273,7 @@ static void an_entry_is_used_again_under_traffic(void **state)
 	rig_need();
 	assert_null(rig_open(&rig, &plain));
 	assert_null(rig_enter(&rig));
-	for (unsigned i = 0; i < MANY; i++) {
+	for (unsigned i = 0; i < REUSES; i++) {
 		struct peer old = {.fd = rig.client, .seed_out = 77, .sends = UINT64_MAX};
 		int source = rig.source, target = rig.target, server = rig.server;
 		peer_start(&old);
