@@ -11,6 +11,12 @@
 
 enum { STUCK_MAX = 32 << 20 }; /* bytes */
 
+static __always_inline void trouble(const struct flow *flow, __u32 what)
+{
+	flow->count->trouble |= what;
+	flow_tell(flow, SOCKMAP_BEHIND);
+}
+
 /* Bytes that are passed while others wait in the socket's own queue wait there too, charged
  * to nobody: the window stays open.  Those charged are at most the receive buffer's size,
  * so what is unread beyond that waits there.  The room rule keeps that queue moving; if it
@@ -30,7 +36,7 @@ static __always_inline void note_own_queue(struct __sk_buff *skb, const struct f
 		count->behind_max = queue;
 	__u64 unread = count->passed - READ_ONCE(flow->order->taken);
 	if (unread > (__u64)tcp->inet_conn.icsk_inet.sk.sk_rcvbuf + STUCK_MAX)
-		count->trouble |= SOCKMAP_STUCK;
+		trouble(flow, SOCKMAP_STUCK);
 }
 
 static __always_inline int pass(struct __sk_buff *skb, const struct flow *flow)
@@ -70,8 +76,7 @@ static __always_inline int redirect(struct __sk_buff *skb, const struct flow *fl
 
 static __always_inline int spoil(const struct flow *flow)
 {
-	flow->count->trouble |= SOCKMAP_SPOILT;
-	flow_tell(flow, SOCKMAP_BEHIND);
+	trouble(flow, SOCKMAP_SPOILT);
 	return SK_DROP;
 }
 

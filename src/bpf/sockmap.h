@@ -25,10 +25,14 @@
  * again within a millisecond or so: what waits has room in the target's buffer.
  *
  * A source's reset: the same, and then reset the target.  A target's reset: what waits for
- * it is lost, and its direction passes (SOCKMAP_TARGET); reset the source.  Trouble (in
- * a record, or _read) means the same for both.  Never close() or shutdown() a target that
- * is not drained, nor take a source out other than by sockmap_leave(), but to give up the
- * connection: the kernel forgets what waits.
+ * it is lost, and its direction passes (SOCKMAP_TARGET); reset the source when what the target
+ * had sent is delivered.  The kernel tells an error once: after send() has heard it, recv() on
+ * the same socket speaks of an end.  Trouble (a record, or _trouble) means a reset for both.
+ * Never close() or shutdown() a target that is not drained, nor take a source out other than
+ * by sockmap_leave(), but to give up the connection: the kernel forgets what waits.
+ *
+ * A socket has one queue for what is redirected to it and for what it passes.  So a
+ * direction redirects only while the way back redirects too, or is OUT (SOCKMAP_WAY_BACK).
  *
  * Not for sockets with kTLS, nor MPTCP; a socket that its peer has ended cannot enter.
  * Not to be set on either socket: SO_RCVLOWAT, TCP_NOTSENT_LOWAT.  Urgent data comes in
@@ -80,8 +84,11 @@ void sockmap_direction_take(struct sockmap_table *table, unsigned direction, uin
 void sockmap_direction_send(struct sockmap_table *table, unsigned direction, uint64_t bytes);
 /* How many bytes passed are still to be read from the source. */
 uint64_t sockmap_direction_unread(const struct sockmap_table *table, unsigned direction);
-/* True when user space has nothing to read or send: later bytes make a record. */
+/* True when user space has nothing to read or send, and there is no trouble: later bytes
+ * make a record. */
 bool sockmap_direction_settle(struct sockmap_table *table, unsigned direction);
+/* SOCKMAP_SPOILT, SOCKMAP_STUCK; 0: none.  For when it does not settle. */
+unsigned sockmap_direction_trouble(const struct sockmap_table *table, unsigned direction);
 /* 1 when the target has accepted all that was redirected, 0 while it has not, -ENOENT
  * when it is gone.  Only while the direction passes is 1 of any duration. */
 int sockmap_direction_is_drained(struct sockmap_table *table, unsigned direction) MUST_USE;
@@ -89,7 +96,8 @@ void sockmap_direction_read(
 	const struct sockmap_table *table, unsigned direction, struct sockmap_count *ret_count);
 
 /* Takes those of the directions out that have nothing unread when their source is visited,
- * under its lock.  Walks all TCP sockets of the network namespace: call it for many at once.
+ * under its lock.  Walks the hash of all TCP sockets, 6 ms of processor time for its 262,144
+ * slots: call it for many at once.
  * Returns how many have left, or -errno.  A direction that redirects leaves at once; one that
  * passes may need many tries, or never come to it while the sender does not pause. */
 int sockmap_leave(struct sockmap_table *table, const unsigned *directions, unsigned count) MUST_USE;

@@ -89,6 +89,11 @@ bool sockmap_direction_settle(struct sockmap_table *table, unsigned direction)
 		entry->count.trouble == 0;
 }
 
+unsigned sockmap_direction_trouble(const struct sockmap_table *table, unsigned direction)
+{
+	return __atomic_load_n(&entry_of(table, direction)->count.trouble, __ATOMIC_ACQUIRE);
+}
+
 int sockmap_direction_is_drained(struct sockmap_table *table, unsigned direction)
 {
 	struct sockmap_direction *entry = entry_of(sockmap_table_check(table), direction);
@@ -99,6 +104,7 @@ int sockmap_direction_is_drained(struct sockmap_table *table, unsigned direction
 	int error = sockmap_target_look(table, direction, &look);
 	if (error != 0)
 		return error;
+	/* Not by TCP_INFO: its bytes_sent counts packets that a queue discipline refused, too. */
 	uint32_t handed = (uint32_t)(redirected + entry->order.sent);
 	if ((int32_t)(look.write_seq - entry->order.base - handed) < 0)
 		return 0;

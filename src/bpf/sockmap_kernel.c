@@ -4,13 +4,13 @@
  * bytes, or the kernel panics (in Linux 6.16: "bpf, sockmap: Fix data lost during EAGAIN
  * retries", "fix duplicated data transmission", "Fix panic when calling skb_linearize"). */
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bpf/sockmap.h"
 
 struct release {
-	unsigned major, minor, patch;
+	unsigned long major, minor, patch;
 };
 
 /* Long-term branches that got the mendings, and from which release on; without a row a
@@ -18,10 +18,23 @@ struct release {
 static const struct release mended[] = {{6, 1, 147}, {6, 12, 35}};
 static const struct release whole = {6, 16, 0};
 
+/* "MAJOR.MINOR[.PATCH]…" */
 static bool release_read(const char *text, struct release *ret_release)
 {
-	ret_release->patch = 0;
-	return sscanf(text, "%u.%u.%u", &ret_release->major, &ret_release->minor, &ret_release->patch) >= 2;
+	unsigned long numbers[3] = {0};
+	for (unsigned i = 0; i < ARRAY_LENGTH(numbers); i++) {
+		char *end;
+		numbers[i] = strtoul(text, &end, 10);
+		if (end == text)
+			return false;
+		text = end + 1;
+		if (*end != '.' && i == 0)
+			return false;
+		if (*end != '.')
+			break;
+	}
+	*ret_release = (struct release){numbers[0], numbers[1], numbers[2]};
+	return true;
 }
 
 static bool is_not_before(const struct release *a, const struct release *b)

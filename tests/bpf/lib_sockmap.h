@@ -66,10 +66,10 @@ int line_open(struct line *line, struct sockmap_table *table, unsigned index, co
 int line_enter(struct line *line) MUST_USE;
 /* A way that is out shall enter again; line_step() does it when it holds nothing.  Returns
  * 0, or -errno when it could be tried at once. */
-int line_enter_way(struct line *line, unsigned way) MUST_USE;
+int line_enter_way(struct line *line, unsigned number) MUST_USE;
 /* A way that shall leave; line_step() does it when it can, and hushes the sender for it
  * when that is wanted. */
-void line_leave(struct line *line, unsigned way, bool is_hushed);
+void line_leave(struct line *line, unsigned number, bool is_hushed);
 /* Waits at most timeout_ms for anything, and does what there is to do. */
 void line_step(struct line *line, unsigned timeout_ms);
 /* Both ends have been passed on, or it was reset. */

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 enum { CHUNK = 64 << 10, TICK_MS = 20, PAUSE_MAX_MS = 4 };
 
 static int sndbuf_wanted, rcvbuf_wanted;
+static bool is_v6_wanted;
 
 const char *peer_namespace_make(void)
 {
@@ -38,6 +40,11 @@ void peer_set_buffers(int sndbuf, int rcvbuf)
 	rcvbuf_wanted = rcvbuf;
 }
 
+void peer_set_v6(bool is_v6)
+{
+	is_v6_wanted = is_v6;
+}
+
 static void set_option(int fd, int option, int value)
 {
 	if (value != 0)
@@ -46,17 +53,19 @@ static void set_option(int fd, int option, int value)
 
 void peer_connect(int *ret_active, int *ret_passive)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-	FD_AUTO int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int one = 1, active = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct sockaddr *at = is_v6_wanted ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4;
+	socklen_t len = is_v6_wanted ? sizeof(v6) : sizeof(v4);
+	FD_AUTO int listener = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1, active = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	for (unsigned i = 0; i < 2; i++) {
 		set_option(i == 0 ? listener : active, SO_SNDBUF, sndbuf_wanted);
 		set_option(i == 0 ? listener : active, SO_RCVBUF, rcvbuf_wanted);
 	}
-	CHECK(bind(listener, (struct sockaddr *)&at, len) == 0 && listen(listener, 1) == 0 &&
-		getsockname(listener, (struct sockaddr *)&at, &len) == 0);
-	CHECK(connect(active, (struct sockaddr *)&at, sizeof(at)) == 0);
+	CHECK(bind(listener, at, len) == 0 && listen(listener, 1) == 0 &&
+		getsockname(listener, at, &len) == 0);
+	CHECK(connect(active, at, len) == 0);
 	*ret_active = active;
 	*ret_passive = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	for (unsigned i = 0; i < 2; i++) {
@@ -174,11 +183,13 @@ const char *peer_stop(struct peer *peer, uint64_t expected)
 uint64_t memory_available_kb(void)
 {
 	char line[128];
+	static const char key[] = "MemAvailable:";
 	unsigned long long kb = 0;
 	FILE *file = fopen("/proc/meminfo", "re");
 	CHECK(file != NULL);
 	while (kb == 0 && fgets(line, sizeof(line), file) != NULL)
-		(void)sscanf(line, "MemAvailable: %llu", &kb);
+		if (strncmp(line, key, strlen(key)) == 0)
+			kb = strtoull(line + strlen(key), NULL, 10);
 	fclose(file);
 	return kb;
 }

@@ -28,6 +28,8 @@ const char *peer_namespace_make(void);
 void peer_connect(int *ret_active, int *ret_passive);
 /* Buffers of both kernel ends of later connections; 0: the kernel's choice. */
 void peer_set_buffers(int sndbuf, int rcvbuf);
+/* Later connections are of IPv6. */
+void peer_set_v6(bool is_v6);
 void peer_start(struct peer *peer);
 /* Whether it has sent and received all, by now. */
 bool peer_is_done(const struct peer *peer);

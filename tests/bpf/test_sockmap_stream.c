@@ -42,6 +42,7 @@ struct transfer {
 	uint64_t chunk_max;
 	int sndbuf, rcvbuf;
 	bool is_answer; /* the server sends when the client has ended */
+	bool is_v6;
 };
 
 static const struct transfer transfers[] = {
@@ -59,14 +60,17 @@ static const struct transfer transfers[] = {
 		.rcvbuf = 4096},
 	{.name = "an answer after an end", .bytes = {10 * MB, 50 * MB}, .is_answer = true},
 	{.name = "nothing at all", .bytes = {0, 0}},
+	{.name = "IPv6", .bytes = {10 * MB, 10 * MB}, .pause_permille = {5, 5}, .is_v6 = true},
 };
 
 static const char *run_transfer(const struct transfer *transfer)
 {
 	struct rig rig;
 	peer_set_buffers(transfer->sndbuf, transfer->rcvbuf);
+	peer_set_v6(transfer->is_v6);
 	const char *wrong = rig_open(&rig, &plain);
 	peer_set_buffers(0, 0);
+	peer_set_v6(false);
 	struct peer peers[2] = {{.fd = rig.client, .seed_out = RIG_TO_SERVER, .seed_in = RIG_TO_CLIENT},
 		{.fd = rig.server, .seed_out = RIG_TO_CLIENT, .seed_in = RIG_TO_SERVER}};
 	for (unsigned i = 0; i < 2; i++) {
