@@ -27,7 +27,7 @@ enum {
 	NAIVE_MB = 300,
 	QUIET_MS = 300,
 	LEAVES_MS = 3000,
-	LEAVES_MIN = 50,
+	LEAVES_MIN = 6,
 	HUSH_AFTER = 10, /* tries to leave */
 	FLOWS = 16,
 	FLOW_BYTES = 3 * MB + 17,

@@ -181,6 +181,34 @@ static void counters_are_exact(void **state)
 	rig_close(&rig);
 }
 
+static void a_direction_settles_when_all_is_read_and_sent(void **state)
+{
+	static const struct rig_options plain;
+	struct rig rig;
+	uint8_t bytes[100];
+	(void)state;
+	rig_need();
+	assert_null(rig_open(&rig, &plain));
+	assert_int_equal(sockmap_source_add(rig.table, 0, rig.source), 0);
+	assert_true(sockmap_direction_settle(rig.table, 0));
+	assert_null(rig_send(&rig, rig.client, 0, sizeof(bytes)));
+	struct pollfd wait = {.fd = rig.source, .events = POLLIN};
+	assert_int_equal(poll(&wait, 1, RIG_WAIT_MS), 1);
+	assert_int_equal(sockmap_direction_unread(rig.table, 0), sizeof(bytes));
+	assert_false(sockmap_direction_settle(rig.table, 0));
+	assert_int_equal(recv(rig.source, bytes, sizeof(bytes), 0), sizeof(bytes));
+	sockmap_direction_take(rig.table, 0, sizeof(bytes));
+	assert_int_equal(sockmap_direction_unread(rig.table, 0), 0);
+	assert_false(sockmap_direction_settle(rig.table, 0));
+	assert_int_equal(send(rig.target, bytes, 60, 0), 60);
+	sockmap_direction_send(rig.table, 0, 60);
+	assert_false(sockmap_direction_settle(rig.table, 0));
+	assert_int_equal(send(rig.target, bytes + 60, 40, 0), 40);
+	sockmap_direction_send(rig.table, 0, 40);
+	assert_true(sockmap_direction_settle(rig.table, 0));
+	rig_close(&rig);
+}
+
 static unsigned heard_count;
 
 static void on_heard(void *ctx, const struct sockmap_event *event)
@@ -188,6 +216,40 @@ static void on_heard(void *ctx, const struct sockmap_event *event)
 	(void)ctx;
 	(void)event;
 	heard_count++;
+}
+
+/* Passes one byte while it should redirect. */
+static void make_record(struct rig *rig)
+{
+	struct pollfd wait = {.fd = rig->source, .events = POLLIN};
+	sockmap_direction_set_mode(rig->table, 0, SOCKMAP_REDIRECT);
+	rig->table->directions[1].count.has_left = 0;
+	assert_null(rig_send(rig, rig->client, 0, 1));
+	assert_int_equal(poll(&wait, 1, RIG_WAIT_MS), 1);
+}
+
+static void a_record_is_about_the_pair_that_made_it(void **state)
+{
+	static const struct rig_options plain;
+	struct rig rig;
+	(void)state;
+	rig_need();
+	for (unsigned i = 0; i < 2; i++) {
+		assert_null(rig_open(&rig, &plain));
+		assert_int_equal(sockmap_source_add(rig.table, 0, rig.source), 0);
+		make_record(&rig);
+		assert_null(rig_send(&rig, rig.client, 1, 2));
+		if (i == 1) {
+			sockmap_pair_del(rig.table, 0, rig.line.fds);
+			assert_int_equal(sockmap_pair_add(rig.table, 0, rig.line.fds), 0);
+		}
+		heard_count = 0;
+		sockmap_table_set_handler(rig.table, on_heard, NULL);
+		/* Two bytes passed, one record. */
+		assert_int_equal(sockmap_table_events_read(rig.table), 1);
+		assert_int_equal(heard_count, i == 0 ? 1 : 0);
+		rig_close(&rig);
+	}
 }
 
 /* One record after another that nobody reads, until the ring is full; then a pass of another
@@ -306,6 +368,8 @@ int main(void)
 		cmocka_unit_test(a_pair_is_entered_once_and_taken_out),
 		cmocka_unit_test(what_cannot_be_relayed_is_refused),
 		cmocka_unit_test(counters_are_exact),
+		cmocka_unit_test(a_direction_settles_when_all_is_read_and_sent),
+		cmocka_unit_test(a_record_is_about_the_pair_that_made_it),
 		cmocka_unit_test(a_full_ring_loses_no_pass),
 		cmocka_unit_test(many_leave_in_one_walk),
 		cmocka_unit_test(an_entry_is_used_again_under_traffic),
