@@ -214,7 +214,15 @@ static const char *leaving_with_bytes_unread(struct rig *rig)
 	line_leave(&rig->line, 0, false);
 	TRY(rig_expect_state(rig, 0, LINE_OUT));
 	TRY(rig_send(rig, rig->client, 1000, 2000));
-	return rig_expect(rig, rig->server, 1000, 2000);
+	TRY(rig_expect(rig, rig->server, 1000, 2000));
+	/* And comes back. */
+	if (line_enter_way(&rig->line, 0) != 0)
+		return "it cannot come back";
+	TRY(rig_send(rig, rig->client, 2000, 3000));
+	TRY(rig_expect(rig, rig->server, 2000, 3000));
+	struct sockmap_count count;
+	sockmap_direction_read(rig->table, 0, &count);
+	return count.gaps == 0 && count.passed + count.redirected == 2000 ? NULL : "it counts wrongly";
 }
 
 /* The end comes while the target's worker waits. */
