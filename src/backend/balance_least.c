@@ -1,5 +1,5 @@
-/* Least connections for its weight, those that wait for the server counted in;
- * equals take turns. */
+/* Least connections for its weight; equals take turns.  Who waits need not be counted:
+ * a server that is waited for has no slot for others. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -34,7 +34,7 @@ static bool is_before(const void *context, unsigned a, unsigned b)
 static void standing_read(struct least *least, const struct server *server)
 {
 	struct standing *standing = &least->standings[server->index];
-	standing->load = server_conn_cur(server) + server->queue_cur;
+	standing->load = server_conn_cur(server);
 	standing->share = server->share;
 }
 

@@ -17,13 +17,12 @@
 struct turn {
 	uint64_t begin, end;
 	uint32_t share;
-	uint32_t rest; /* what dividing the round by the share left over, in 1/share */
 };
 
 struct round_robin {
 	struct index_heap ready; /* their turn has begun; the earliest end first */
 	struct index_heap resting; /* the earliest begin first */
-	uint64_t now, rest, shares;
+	uint64_t now, shares;
 	struct turn turns[];
 };
 
@@ -74,8 +73,6 @@ void balance_round_robin_add(struct backend *backend, struct server *server)
 	int64_t ahead = (int64_t)(turn->begin - robin->now);
 	if (ahead > (int64_t)length || -ahead > (int64_t)length || turn->share == 0)
 		turn->begin = robin->now;
-	if (turn->share != server->share)
-		turn->rest = 0;
 	turn->share = server->share;
 	turn->end = turn->begin + length;
 	robin->shares += turn->share;
@@ -126,30 +123,15 @@ struct server *balance_round_robin_pick(struct backend *backend)
 	return robin->ready.count > 0 ? &backend->servers[index_heap_first(&robin->ready)] : NULL;
 }
 
-/* dividend / divisor, with what is left over carried to the next time. */
-static uint64_t divide_carrying(uint64_t divisor, uint64_t rest, uint64_t *ret_rest)
-{
-	uint64_t quotient = ROUND / divisor;
-	rest += ROUND % divisor;
-	if (rest >= divisor) {
-		rest -= divisor;
-		quotient++;
-	}
-	*ret_rest = rest;
-	return quotient;
-}
-
+/* What the divisions lose is less than one turn in 2^30, and when time falls behind by
+ * it, it goes on to the next turn. */
 void balance_round_robin_take(struct backend *backend, struct server *server)
 {
 	struct round_robin *robin = backend_private(backend)->balance;
 	struct turn *turn = &robin->turns[server->index];
-	uint64_t rest = turn->rest;
 	turn_leave(robin, server->index);
-	turn->begin += divide_carrying(turn->share, rest, &rest);
-	turn->rest = (uint32_t)rest;
-	turn->end = turn->begin + ROUND / turn->share;
+	turn->begin = turn->end;
+	turn->end += ROUND / turn->share;
 	index_heap_add(&robin->resting, server->index);
-	if (robin->rest >= robin->shares)
-		robin->rest = 0;
-	robin->now += divide_carrying(robin->shares, robin->rest, &robin->rest);
+	robin->now += ROUND / robin->shares;
 }

@@ -21,18 +21,6 @@ struct choice choice_make(const struct backend *backend, const struct choose_req
 	};
 }
 
-/* Out of the candidates for as long as it is full.  A slot that came back meanwhile
- * has touched it, or is seen here. */
-static void bench(struct server *server)
-{
-	struct backend *backend = server->backend;
-	server->is_benched = true;
-	if (!server_has_slot(server))
-		return;
-	server->is_benched = false;
-	backend->balancer->add(backend, server);
-}
-
 enum verdict { VERDICT_TAKE, VERDICT_ASIDE, VERDICT_AVOID, VERDICT_FULL };
 
 static enum verdict judge(const struct server *server, const struct choice *choice)
@@ -58,14 +46,12 @@ static struct server *candidates_walk(
 			return server;
 		balancer->remove(backend, server);
 		if (verdict == VERDICT_FULL) {
-			bench(server);
+			/* Until it is touched, which a slot that came back meanwhile has done. */
+			server->is_benched = true;
 			continue;
 		}
 		if (verdict == VERDICT_AVOID)
 			avoided = server;
-		/* Its limit rose by itself: those who wait for it have not been served yet. */
-		if (verdict == VERDICT_ASIDE && server_has_slot(server))
-			server_touch(server);
 		aside[(*ret_aside)++] = server->index;
 	}
 	return avoided;

@@ -89,7 +89,6 @@ void backend_slowstart_step_locked(struct backend *backend)
 		step_ms = own_ms < step_ms ? own_ms : step_ms;
 		if (is_over(server, now_ms))
 			server_slowstart_end_locked(server);
-		server_touch(server);
 	}
 	private->slowstart_next_ms = now_ms + step_ms;
 	backend_members_update_locked(backend);

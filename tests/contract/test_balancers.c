@@ -404,6 +404,30 @@ static void a_key_returns_to_the_same_server_when_the_set_is_back(void **state)
 	}
 }
 
+/* Wherever in the table its place is. */
+static void a_key_moves_on_from_a_server_to_avoid(void **state)
+{
+	(void)state;
+	for (unsigned v = 0; v < BACKEND_VARIANTS; v++) {
+		struct backend_fixture fixture;
+		if (!backend_variants[v].is_keyed)
+			continue;
+		backend_fixture_init_variant(&fixture, &backend_variants[v], 3);
+		backend_fixture_open(&fixture);
+		for (uint32_t i = 0; i < 300; i++) {
+			struct endpoint client = client_v4(i);
+			unsigned own = choose_and_release(&fixture, &client);
+			const struct choose_request request = {
+				.client = &client, .avoid = backend_fixture_server(&fixture, own)};
+			int other = backend_fixture_choose(&fixture, &request);
+			assert_in_range(other, 0, 2);
+			assert_int_not_equal(other, own);
+			backend_release(backend_fixture_server(&fixture, (unsigned)other));
+		}
+		backend_fixture_close(&fixture);
+	}
+}
+
 /* Full is not away: others do not get its clients.  Too many waiting is. */
 static void a_key_waits_for_its_server_and_moves_on_at_maxqueue(void **state)
 {
@@ -534,6 +558,7 @@ int main(void)
 		cmocka_unit_test(first_goes_by_place_without_ids),
 		cmocka_unit_test(a_key_always_meets_the_same_server),
 		cmocka_unit_test(a_key_returns_to_the_same_server_when_the_set_is_back),
+		cmocka_unit_test(a_key_moves_on_from_a_server_to_avoid),
 		cmocka_unit_test(a_key_waits_for_its_server_and_moves_on_at_maxqueue),
 		cmocka_unit_test(the_balance_factor_bounds_every_server),
 		cmocka_unit_test(leastconn_evens_uneven_service_times_out),

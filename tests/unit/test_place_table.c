@@ -153,6 +153,15 @@ static void weights_move_places_in_proportion(void **state)
 		/* From a fifth to a ninth. */
 		assert_in_range(share, 0.9 * KEYS / 9, 1.1 * KEYS / 9);
 		assert_true(moved < 1.5 * (KEYS / 5.0 - KEYS / 9.0));
+		/* And more places than at the start: 256 of 1124. */
+		server_set_weight(backend_fixture_server(&fixture, 0), 256);
+		server_set_weight(backend_fixture_server(&fixture, 1), 256);
+		server_set_weight(backend_fixture_server(&fixture, 2), 256);
+		server_set_weight(backend_fixture_server(&fixture, 3), 256);
+		share = 0;
+		for (uint32_t i = 0; i < KEYS; i++)
+			share += chosen_by(&fixture, i) == 0;
+		assert_in_range(share, 0.9 * KEYS * 256 / 1124, 1.1 * KEYS * 256 / 1124);
 		backend_fixture_close(&fixture);
 	}
 }

@@ -444,6 +444,61 @@ static void who_waits_for_a_server_that_goes_waits_for_any(void **state)
 	}
 }
 
+/* Slots of two servers come free at once: who came later than one that waits for a
+ * certain server does not get that server's slot, whichever is looked at first. */
+static void of_several_slots_each_goes_to_who_came_first(void **state)
+{
+	(void)state;
+	for (unsigned last = 0; last < 2; last++) {
+		granted_count = 0;
+		memset(waiters, 0, sizeof(waiters));
+		fixture.proxy.balance = CONFIG_BALANCE_FIRST;
+		fixture.servers[1].is_disabled = false;
+		backend_fixture_open(&fixture);
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(backend_fixture_choose(&fixture, NULL), i);
+		struct server *const servers[] = {first(), backend_fixture_server(&fixture, 1)};
+		const struct choose_request requests[] = {
+			{.stick = servers[0]}, {.stick = NULL}, {.stick = servers[1]}};
+		for (unsigned i = 0; i < 3; i++)
+			assert_true(
+				backend_queue(fixture.backend, &requests[i], &waiters[i], loop, on_grant));
+		/* As two threads are in the middle of backend_release(). */
+		for (unsigned i = 0; i < 2; i++) {
+			__atomic_fetch_sub(&servers[i ^ last]->conn_cur, 1, __ATOMIC_SEQ_CST);
+			server_touch(servers[i ^ last]);
+		}
+		backend_tick(fixture.backend);
+		loop_run_once(loop, 0);
+		assert_int_equal(granted_count, 2);
+		assert_ptr_equal(waiters[0].server, servers[0]);
+		assert_ptr_equal(waiters[1].server, servers[1]);
+		assert_true(backend_unqueue(&waiters[2]));
+		backend_fixture_close(&fixture);
+	}
+	backend_fixture_open(&fixture);
+}
+
+static void a_retry_goes_elsewhere_when_too_many_wait_for_its_server(void **state)
+{
+	(void)state;
+	fixture.servers[0].maxqueue = 1;
+	fixture.servers[1].is_disabled = false;
+	fixture.servers[1].maxconn = 2;
+	backend_fixture_open(&fixture);
+	const struct choose_request retry = {.stick = first()};
+	assert_int_equal(backend_fixture_choose(&fixture, &retry), 0);
+	assert_int_equal(backend_fixture_choose(&fixture, &retry), -1);
+	assert_true(backend_queue(fixture.backend, &retry, &waiters[0], loop, on_grant));
+	assert_int_equal(backend_fixture_choose(&fixture, &retry), 1);
+	assert_int_equal(backend_fixture_choose(&fixture, &retry), 1);
+	assert_true(backend_queue(fixture.backend, &retry, &waiters[1], loop, on_grant));
+	assert_int_equal(first()->queue_cur, 1);
+	assert_int_equal(fixture.backend->queue_cur, 1);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(backend_unqueue(&waiters[i]));
+}
+
 /* The key is remembered: whoever came for a server meets it again when it is back. */
 static void a_waiter_keeps_its_key(void **state)
 {
@@ -483,6 +538,8 @@ int main(void)
 		CASE(a_retry_waits_for_its_server),
 		CASE(the_queues_are_served_as_one),
 		CASE(who_waits_for_a_server_that_goes_waits_for_any),
+		CASE(of_several_slots_each_goes_to_who_came_first),
+		CASE(a_retry_goes_elsewhere_when_too_many_wait_for_its_server),
 		CASE(a_waiter_keeps_its_key),
 		CASE(threads_lose_no_slot),
 	};

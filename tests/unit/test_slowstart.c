@@ -164,6 +164,7 @@ static void the_limit_follows_the_backends_load(void **state)
 		{3, 7, 10, 5, 3},
 		{3, 7, 10, 9, 6},
 		{10, 100, 0, 1, 100},
+		{10, 100, 0, 0, 100},
 		{10, 0, 100, 1, 0},
 		{1, 2000000000, 2000000000, 1999999999, 1999999999},
 	};
@@ -229,7 +230,11 @@ static void a_limit_on_the_ramp_serves_who_waits_for_that_server(void **state)
 	assert_int_equal(backend_fixture_choose(&fixture, &retry), 1);
 	assert_true(backend_queue(fixture.backend, &retry, &waiters[0], loop, on_grant));
 	assert_int_equal(server(1)->queue_cur, 1);
+	assert_int_equal(backend_fixture_choose(&fixture, NULL), 0);
+	assert_int_equal(backend_fixture_choose(&fixture, NULL), 0);
 	fixture.backend->conn_cur = 2;
+	loop_run_once(loop, 0);
+	assert_int_equal(granted, 0);
 	assert_int_equal(backend_fixture_choose(&fixture, NULL), 0);
 	loop_run_once(loop, 0);
 	assert_int_equal(granted, 1);
