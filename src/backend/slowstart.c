@@ -34,8 +34,7 @@ void server_slowstart_begin_locked(struct server *server)
 	uint64_t now_ms = clock_monotonic_ms();
 	if (server->config->slowstart_ms == 0)
 		return;
-	if (began_read(server) == 0)
-	private->slowstarts++;
+	private->slowstarts += began_read(server) == 0;
 	began_write(server, now_ms ? now_ms : 1);
 	private->slowstart_next_ms = now_ms;
 }

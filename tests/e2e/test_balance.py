@@ -219,14 +219,20 @@ def test_a_tracking_server_follows(start_proxy, endpoint, closing):
 
 
 def test_sessions_end_when_their_server_is_marked_down(spread):
-    visit = spread("balance roundrobin", ["on-marked-down shutdown-sessions", ""])
-    held = dict(visit(keep=True) for _ in range(2))
+    """More than a worker ends in one go, and none of another server."""
+    visit = spread("balance roundrobin", ["weight 150 on-marked-down shutdown-sessions", ""])
+    held = [visit(keep=True) for _ in range(604)]
     spread.daemon.runtime.ask("disable server relayed/s0")
-    with pytest.raises(ConnectionResetError):
-        held[0].recv(1)
-    assert [line["server"] for line in spread.log.sessions(1) if line["state"] == "DD"] == ["s0"]
-    held[1].sendall(b"x")
-    assert held[1].recv(1) == b""
+    for name, client in held:
+        if name == 0:
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+    lines = spread.log.sessions(600)
+    assert {(line["server"], line["state"]) for line in lines} == {("s0", "DD")} and len(lines) == 600
+    for name, client in held:
+        if name == 1:
+            client.sendall(b"x")
+            assert client.recv(1) == b""
 
 
 def test_sessions_of_backups_end_when_a_server_is_back(spread):
