@@ -1,6 +1,7 @@
 /* Which server: asks the backend, waits in its queue when every server is full. */
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/check.h"
 #include "session/session_internal.h"
@@ -43,7 +44,7 @@ static void on_grant(struct queue_waiter *waiter)
 	server_take(session, server);
 }
 
-static void enter_queue(struct session *session)
+static void enter_queue(struct session *session, const struct choose_request *request)
 {
 	const struct config_timeouts *timeouts = &session->backend->config->timeouts;
 	struct session_wait *wait = calloc(1, sizeof(*wait));
@@ -53,7 +54,7 @@ static void enter_queue(struct session *session)
 	}
 	wait->session = session;
 	session_enter(session, SESSION_QUEUED);
-	if (!backend_queue(session->backend, &wait->waiter, session->table->loop, on_grant)) {
+	if (!backend_queue(session->backend, request, &wait->waiter, session->table->loop, on_grant)) {
 		free(wait);
 		give_up(session, CLOSE_QUEUE_FULL);
 		return;
@@ -81,10 +82,22 @@ void session_queue_timeout(struct session *session)
 	give_up(session, CLOSE_QUEUE_TIMEOUT);
 }
 
+/* Where the client has connected to, when that decides. */
+static const struct endpoint *local_find(const struct session *session, struct endpoint *room)
+{
+	struct address address = {.len = sizeof(address) - sizeof(address.len)};
+	if (!backend_wants_local(session->backend) ||
+		getsockname(session->client_fd, &address.any, &address.len) != 0)
+		return NULL;
+	endpoint_from_address(&address, room);
+	return room;
+}
+
 void session_choose(struct session *session)
 {
 	struct server *server = NULL;
-	struct choose_request request = {.client = &session->client};
+	struct endpoint local;
+	struct choose_request request = {.client = &session->client, .local = local_find(session, &local)};
 	if (session->is_turning_same)
 		request.stick = session->last_server;
 	else
@@ -101,7 +114,7 @@ void session_choose(struct session *session)
 		server_take(session, server);
 		return;
 	case CHOOSE_FULL:
-		enter_queue(session);
+		enter_queue(session, &request);
 		return;
 	case CHOOSE_NONE:
 		give_up(session, CLOSE_NO_SERVER);

@@ -68,8 +68,10 @@ static void record_gauges(const struct session *session, struct log_record *reco
 		record->beconn = __atomic_load_n(&session->backend->conn_cur, __ATOMIC_RELAXED);
 		record->backend_queue = __atomic_load_n(&session->backend->queue_cur, __ATOMIC_RELAXED);
 	}
-	if (session->last_server != NULL)
+	if (session->last_server != NULL) {
 		record->srvconn = __atomic_load_n(&session->last_server->conn_cur, __ATOMIC_RELAXED);
+		record->srv_queue = __atomic_load_n(&session->last_server->queue_cur, __ATOMIC_RELAXED);
+	}
 }
 
 static void record_packets(const struct session *session, struct log_record *record)

@@ -15,6 +15,7 @@
 #include "log/log_format.h"
 #include "net/congestion.h"
 #include "worker/instance_wire.h"
+#include "worker/server_events.h"
 
 enum {
 	FDS_RESERVED = 128, /* logs, runtime clients, metrics, loops */
@@ -173,6 +174,8 @@ static int proxies_add(struct instance *instance)
 		if ((proxy->roles & CONFIG_ROLE_BACKEND) && !proxy->is_disabled && result == 0)
 			result = backend_add(instance, proxy, &backend_tail);
 	}
+	if (result == 0)
+		backends_link_tracking(instance->backends);
 	for (const struct config_proxy *proxy = instance->config->proxies; proxy != NULL;
 		proxy = proxy->next) {
 		if (!(proxy->roles & CONFIG_ROLE_FRONTEND) || proxy->is_disabled)
@@ -298,6 +301,7 @@ int instance_start(struct instance *instance)
 	int started = instance_wire_start(instance);
 	if (started < 0)
 		return started;
+	server_events_watch(instance);
 	for (unsigned i = 0; i < instance->workers_count; i++) {
 		int result = worker_start(&instance->workers[i]);
 		if (result < 0) {
@@ -461,6 +465,7 @@ void instance_destroy(struct instance *instance)
 	if (instance == NULL)
 		return;
 	loop_timer_cancel(instance->control_loop, &instance->stop_timer);
+	server_events_unwatch(instance);
 	for (unsigned i = 0; instance->workers != NULL && i < instance->workers_count; i++)
 		worker_release(&instance->workers[i]);
 	free(instance->workers);

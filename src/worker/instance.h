@@ -35,6 +35,8 @@ struct instance {
 	/* Soft stop has ended: no session is left.  On the control loop. */
 	void (*on_stopped)(struct instance *instance);
 	struct loop_timer stop_timer;
+	struct loop_timer tick_timer; /* slow starts of servers */
+	uint32_t tick_ms; /* 0: none is configured */
 	struct accept_change *stop_change; /* made at start, so that a soft stop cannot fail */
 };
 
