@@ -272,6 +272,8 @@ class Tidy:
             return
         if layer_of(path) != "loop":
             self.report_matches(path, code, r"\bepoll_\w+\s*\(", "epoll belongs into src/loop")
+            if path != "src/relay/engine_uring.c":
+                self.report_matches(path, code, r"\bio_uring_\w+\s*\(", "io_uring belongs into src/loop")
         if not STDOUT_ALLOWED.match(path):
             self.report_matches(path, code, STDOUT_CALL, "only start, main and the reference printers write to stdout")
         if layer_of(path) in DATA_PATH_FOLDERS:
