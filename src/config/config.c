@@ -21,6 +21,7 @@ static void set_global_defaults(struct config_global *global)
 	global->wake_bytes = 256 * 1024;
 	global->maxaccept = 64;
 	global->relay = "auto";
+	global->loop = "auto";
 }
 
 /* ${.FILE}, ${.LINE}, ${.SECTION}, else the environment. */

@@ -20,6 +20,7 @@ struct config_cpu_map {
 struct config_global {
 	unsigned maxconn; /* 0: derived from the fd limit at start */
 	unsigned nbthread; /* 0: one per CPU the process may use */
+	const char *loop; /* back end of the workers' loops: "auto" or a name of the loop's own */
 	struct config_cpu_map *cpu_maps;
 	unsigned ulimit_n; /* 0: derived */
 	const char *pidfile, *user, *group, *chroot, *node, *description, *log_tag, *log_send_hostname;

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "base/fd.h"
+#include "loop/loop.h"
 #include "relay/engine.h"
 
 void facts_print_version(void)
@@ -30,6 +31,17 @@ static void engines_print(void)
 	printf("\nLargest pipe granted: %u bytes\n", facts.pipe_bytes_max);
 }
 
+static void loops_print(void)
+{
+	puts("\nLoops:");
+	puts("  auto     available: uring where a proxy says 'relay uring', else epoll");
+	for (const char *const *name = loop_backend_names(); *name != NULL; name++) {
+		const char *reason = loop_backend_unavailable(*name);
+		printf("  %-8s %s%s\n", *name,
+			reason == NULL ? "available" : "unavailable: ", reason == NULL ? "" : reason);
+	}
+}
+
 void facts_print(void)
 {
 	struct utsname system;
@@ -42,6 +54,6 @@ void facts_print(void)
 		printf("CPUs allowed: %d (one thread each unless nbthread says otherwise)\n",
 			CPU_COUNT(&cpus));
 	printf("File descriptors allowed: %lu\n", fd_limit_raise(0));
-	puts("Event loop: epoll, edge triggered");
+	loops_print();
 	engines_print();
 }

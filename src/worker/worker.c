@@ -212,7 +212,7 @@ int worker_init(struct worker *worker, struct instance *instance, unsigned index
 {
 	worker->index = index;
 	worker->instance = instance;
-	worker->loop = loop_create();
+	worker->loop = loop_create_named(instance->loop_name);
 	if (worker->loop == NULL)
 		return -errno;
 	int result = sessions_init(worker);
