@@ -36,6 +36,7 @@ struct config_global {
 	unsigned buffer_bytes; /* relay-tuning buffer-size; the copy engine's, default 256 KiB */
 	unsigned pipe_bytes; /* relay-tuning pipe-size, default 1 MiB */
 	unsigned wake_bytes; /* relay-tuning wake-bytes, default 256 KiB; 0: off */
+	unsigned ring_bytes; /* relay-tuning ring-size: receive buffers of a thread's ring, default 8 MiB */
 	uint64_t held_bytes_max; /* relay-tuning memory-max: bytes stuck in all copy buffers, 0: derived */
 	unsigned client_rcvbuf, client_sndbuf, server_rcvbuf,
 		server_sndbuf; /* tune.rcvbuf.client … 0: kernel's */

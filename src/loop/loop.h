@@ -25,7 +25,8 @@ enum loop_event {
 	LOOP_FAILED = 8, /* an error is pending on the fd (a hang-up alone is PEER_CLOSED) */
 	LOOP_URGENT = 32, /* urgent (out-of-band) data is in the stream; always reported */
 	LOOP_LEVEL = 16, /* interest only: report again while true (else edges) */
-	LOOP_QUIET = 64, /* interest only, and alone: nothing but failures and full hang-ups */
+	LOOP_QUIET =
+		64, /* interest only, in edge mode: neither URGENT, nor PEER_CLOSED but for a full hang-up */
 };
 
 struct loop_watch {

@@ -51,14 +51,14 @@ static uint32_t epoll_interest(unsigned interest)
 	bool is_level = interest_is_level(interest);
 	uint32_t events = 0;
 
-	if (interest & LOOP_QUIET)
-		return EPOLLET; /* failures and hang-ups are always reported */
 	if (interest & LOOP_READABLE)
 		events |= EPOLLIN;
 	if (interest & LOOP_WRITABLE)
 		events |= EPOLLOUT;
 	if (!is_level)
 		events |= EPOLLET;
+	if (interest & LOOP_QUIET)
+		return events; /* failures and hang-ups are always reported */
 	/* Level reports would repeat for as long as nobody reads these away. */
 	if (!is_level || (interest & LOOP_READABLE))
 		events |= EPOLLRDHUP | EPOLLPRI;

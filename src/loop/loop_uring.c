@@ -134,12 +134,12 @@ static unsigned poll_events(unsigned interest)
 	bool is_level = interest_is_level(interest);
 	unsigned events = 0;
 
-	if (interest & LOOP_QUIET)
-		return 0; /* failures and hang-ups are always reported */
 	if (interest & LOOP_READABLE)
 		events |= POLLIN;
 	if (interest & LOOP_WRITABLE)
 		events |= POLLOUT;
+	if (interest & LOOP_QUIET)
+		return events; /* failures and hang-ups are always reported */
 	/* Level reports would repeat for as long as nobody reads these away. */
 	if (!is_level || (interest & LOOP_READABLE))
 		events |= POLLRDHUP | POLLPRI;
@@ -414,7 +414,8 @@ static void operation_complete(struct uring *uring, const struct completion *com
 	operation->is_in_flight = completion->flags & IORING_CQE_F_MORE;
 	if (!operation->is_in_flight && operation->is_cancelled)
 		uring->cancelled--;
-	operation->on_complete(operation, completion->result, completion->flags);
+	operation->on_complete(
+		operation, operation->is_revoked ? -ECANCELED : completion->result, completion->flags);
 }
 
 static unsigned uring_deliver(struct loop *loop)
@@ -460,8 +461,9 @@ void loop_ring_begin(struct loop *loop, struct io_uring_sqe *entry, struct ring_
 	CHECK(operation->on_complete && !operation->is_in_flight);
 	operation->magic = OPERATION_MAGIC;
 	operation->submission = uring->submission;
+	operation->entry = entry;
 	operation->is_in_flight = true;
-	operation->is_cancelled = false;
+	operation->is_cancelled = operation->is_revoked = false;
 	io_uring_sqe_set_data(entry, operation);
 }
 
@@ -473,10 +475,14 @@ void loop_ring_cancel(struct loop *loop, struct ring_operation *operation)
 		return;
 	operation->is_cancelled = true;
 	uring->cancelled++;
-	CHECK(cancel(uring, (uintptr_t)operation));
-	/* Not even begun: it must find its own file, not the next of that number. */
-	if (operation->submission == uring->submission)
-		(void)submit(uring, io_uring_submit);
+	if (operation->submission != uring->submission) {
+		CHECK(cancel(uring, (uintptr_t)operation) || uring->is_foreign);
+		return;
+	}
+	/* Still ours to change.  By the time it is looked at, its number may be that of
+	 * another file. */
+	operation->is_revoked = true;
+	io_uring_prep_nop(operation->entry);
 }
 
 /* A watch's completion that comes between passes: to ask anew reports it again. */

@@ -18,7 +18,8 @@ struct io_uring_sqe;
 struct ring_operation {
 	uint32_t magic;
 	uint32_t submission; /* the loop's count of those when it began */
-	bool is_in_flight, is_cancelled;
+	struct io_uring_sqe *entry; /* the kernel's from the next submission on */
+	bool is_in_flight, is_cancelled, is_revoked;
 	/* A completion: its result and its flags.  Without IORING_CQE_F_MORE it is the last
 	 * one, is_in_flight is false by now, and the operation may begin anew. */
 	void (*on_complete)(struct ring_operation *operation, int result, unsigned flags);
@@ -31,8 +32,8 @@ struct io_uring *loop_ring(struct loop *loop);
 struct io_uring_sqe *loop_ring_entry(struct loop *loop) MUST_USE;
 void loop_ring_begin(struct loop *loop, struct io_uring_sqe *entry, struct ring_operation *operation);
 /* Asks for its end, which comes as its last completion (-ECANCELED, unless something
- * else came first).  Afterwards the caller may close the fd: nothing of the operation
- * will touch another file that gets its number. */
+ * else came first).  What was not submitted yet is not even tried.  Afterwards the
+ * caller may close the fd: another file that gets its number is not touched. */
 void loop_ring_cancel(struct loop *loop, struct ring_operation *operation);
 /* Waits for the last completions of all cancelled operations and delivers them.
  * Outside of passes. */

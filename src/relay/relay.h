@@ -33,6 +33,7 @@ struct relay_direction {
 	uint64_t bytes; /* accepted by the target's socket */
 	void *batch; /* set while it is woken for many bytes only */
 	void *held; /* engine's: a buffer or pipe while bytes are stuck */
+	void *flow; /* uring's, as long as it has the direction */
 	uint32_t held_start, held_end;
 	uint32_t flow_bytes; /* since the last pause, while there is no batch */
 	uint16_t moves; /* times the engine was changed */
@@ -85,6 +86,7 @@ struct relay_worker_options {
 	uint32_t buffer_bytes; /* one read of the copy engine */
 	uint32_t pipe_bytes;
 	uint32_t pipes_max;
+	uint32_t ring_bytes; /* the uring engine's receive buffers, of all relays of the worker */
 	uint32_t wake_bytes; /* a flow that never pauses wakes for so many; 0: for every byte */
 	uint64_t held_bytes_max; /* in copy buffers, all relays of the worker */
 	/* All on the loop's thread.  on_half_closed: `from` has ended and that was

@@ -18,7 +18,7 @@ void facts_print_version(void)
 static void engines_print(void)
 {
 	struct kernel_facts facts;
-	kernel_facts_probe(&facts);
+	kernel_facts_probe(NULL, &facts);
 	puts("\nEngines:");
 	puts("  auto     available: copy for messages, splice while a direction is bulk");
 	for (unsigned i = 0; relay_engines[i] != NULL; i++) {

@@ -150,6 +150,7 @@ static int sessions_init(struct worker *worker)
 	struct relay_worker_options *options = &table->relay_worker.options;
 	options->buffer_bytes = global->buffer_bytes;
 	options->pipe_bytes = global->pipe_bytes;
+	options->ring_bytes = global->ring_bytes;
 	/* The first ones get what does not divide. */
 	options->wake_bytes = global->wake_bytes;
 	options->pipes_max = instance->pipes_max / instance->workers_count;

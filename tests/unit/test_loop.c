@@ -173,7 +173,7 @@ static void plain_data_is_not_called_urgent(void **state)
 	seen_close(&seen);
 }
 
-static void a_quiet_watch_hears_of_failures_and_hang_ups_alone(void **state)
+static void a_quiet_watch_hears_of_failures_hang_ups_and_what_it_asked_for_alone(void **state)
 {
 	const struct linger at_once = {.l_onoff = 1};
 	struct seen seen = {.watch.fd = -1};
@@ -188,6 +188,12 @@ static void a_quiet_watch_hears_of_failures_and_hang_ups_alone(void **state)
 	for (unsigned i = 0; i < 5; i++)
 		loop_run_once(loop, 1);
 	assert_int_equal(seen.calls, 0);
+	assert_int_equal(loop_watch_change(loop, &seen.watch, LOOP_QUIET | LOOP_WRITABLE), 0);
+	for (unsigned i = 0; i < 3; i++)
+		loop_run_once(loop, 0);
+	assert_int_equal(seen.calls, 1);
+	assert_int_equal(seen.events, LOOP_WRITABLE);
+	seen_forget(&seen);
 	assert_int_equal(setsockopt(seen.fds[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
 	fd_close(&seen.fds[1]);
 	for (unsigned i = 0; i < PASSES_MAX && seen.calls == 0; i++)
@@ -316,7 +322,7 @@ int main(void)
 		cmocka_unit_test(urgent_data_is_reported),
 		cmocka_unit_test(urgent_data_is_reported_to_a_parked_watch_too),
 		cmocka_unit_test(plain_data_is_not_called_urgent),
-		cmocka_unit_test(a_quiet_watch_hears_of_failures_and_hang_ups_alone),
+		cmocka_unit_test(a_quiet_watch_hears_of_failures_hang_ups_and_what_it_asked_for_alone),
 		cmocka_unit_test(a_level_writer_does_not_spin_on_the_peers_half_close),
 		cmocka_unit_test(a_waiting_level_writer_lets_the_loop_wait),
 		cmocka_unit_test(a_level_writer_is_told_of_room_again_and_again),

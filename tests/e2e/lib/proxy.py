@@ -13,7 +13,7 @@ from lib.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("SPLICED_BINARY", REPOSITORY / "build" / "spliced"))
-ENGINES = ("copy", "splice", "auto")
+ENGINES = ("copy", "splice", "uring", "auto")
 # To run everything on another back end of the loop than the daemon would choose.
 LOOP = os.environ.get("SPLICED_LOOP", "")
 
