@@ -73,7 +73,7 @@ const char *const *relay_engine_names(void);
 
 /* For a worker on that loop; NULL: for any that the kernel would allow. */
 void kernel_facts_probe(const struct loop *loop, struct kernel_facts *ret_facts);
-/* engine_uring.c: the same for the ring alone. */
+/* ring_probe.c: the same for the ring alone. */
 const char *relay_ring_refusal(const struct loop *loop);
 
 /* For engines: bytes were taken from the source / accepted by the target. */

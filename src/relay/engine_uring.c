@@ -17,16 +17,12 @@
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/check.h"
-#include "base/fd.h"
 #include "base/pool.h"
 #include "loop/ring.h"
-#include "loop/ring_setup.h"
 
 enum {
 	BUFFER_BYTES = 16 * 1024,
@@ -38,7 +34,6 @@ enum {
 	FLOW_BYTES_LOW = 256 * 1024,
 	ROOM_SHARE = 4, /* refused directions come back when one in so many buffers is free */
 	BUFFER_NONE = UINT16_MAX,
-	PROBE_WAIT_S = 1,
 };
 
 /* A received part of a stream, in the order of its flow. */
@@ -481,65 +476,6 @@ static bool is_clean(const struct relay *relay, enum relay_side from)
 }
 
 /* --- the worker's share --- */
-
-/* A receive into a shared buffer, and another one that finds none. */
-static bool try_receive(struct io_uring *ring, struct io_uring_buf_ring *buffers, const int pair[2])
-{
-	struct __kernel_timespec limit = {.tv_sec = PROBE_WAIT_S};
-	const int results[] = {1, -ENOBUFS};
-	struct io_uring_sqe *entry = io_uring_get_sqe(ring);
-	struct io_uring_cqe *cqe = NULL;
-	char byte = 0;
-	if (entry == NULL || ring_enable(ring) != 0 || ring_register(ring, buffers, 1) != 0)
-		return false;
-	io_uring_buf_ring_add(buffers, &byte, 1, 0, io_uring_buf_ring_mask(1), 0);
-	io_uring_buf_ring_advance(buffers, 1);
-	io_uring_prep_recv_multishot(entry, pair[0], NULL, 0, 0);
-	entry->flags |= IOSQE_BUFFER_SELECT;
-	entry->buf_group = BUFFER_GROUP;
-	for (size_t i = 0; i < ARRAY_LENGTH(results); i++) {
-		if (write(pair[1], "x", 1) != 1 ||
-			io_uring_submit_and_wait_timeout(ring, &cqe, 1, &limit, NULL) < 0 || cqe == NULL)
-			return false;
-		if (cqe->res != results[i])
-			return false;
-		io_uring_cqe_seen(ring, cqe);
-	}
-	return byte == 'x';
-}
-
-static bool try_ring(void)
-{
-	struct io_uring ring;
-	int pair[2];
-	if (ring_setup(&ring) != 0)
-		return false;
-	size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
-	void *buffers = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	bool works = buffers != MAP_FAILED &&
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0;
-	if (works) {
-		works = try_receive(&ring, buffers, pair);
-		fd_close(&pair[0]);
-		fd_close(&pair[1]);
-	}
-	io_uring_queue_exit(&ring);
-	if (buffers != MAP_FAILED)
-		munmap(buffers, bytes);
-	return works;
-}
-
-const char *relay_ring_refusal(const struct loop *loop)
-{
-	if (loop != NULL && !loop_has_ring(loop))
-		return "it lives on the loop's ring, and the loop is epoll: see 'loop uring'";
-	const char *reason = ring_unavailable();
-	if (reason != NULL)
-		return reason;
-	return try_ring()
-		? NULL
-		: "io_uring here has no multishot receive into a ring of buffers: Linux 6.0 is needed";
-}
 
 static const char *unavailable(const struct kernel_facts *facts)
 {
