@@ -3,6 +3,7 @@
 #include "lib_cases.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/status.h"
 
@@ -73,21 +74,28 @@ static void what_is_in_flight_harms_nobody(struct rig *rig)
 	}
 }
 
-/* The peer's half-close must not turn the wait for room into a rush. */
+static double cpu_ms(void)
+{
+	struct timespec used;
+
+	assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used), 0);
+	return (double)used.tv_sec * 1e3 + (double)used.tv_nsec / 1e6;
+}
+
+/* The peer's half-close must not turn the wait for room into a rush, be it the kernel's
+ * own on our behalf. */
 static void a_full_half_closed_target_is_waited_for(struct rig *rig)
 {
 	struct line line;
-	struct loop_activity before, after;
 
 	line_open(&line, rig);
 	(void)line_saturate(&line, RELAY_SERVER);
 	far_finish(&line, RELAY_CLIENT);
 	rig_settle(rig);
-	loop_activity_read(rig->loop, &before);
+	double before = cpu_ms();
 	for (unsigned i = 0; i < 5; i++)
-		rig_pass(rig, 1);
-	loop_activity_read(rig->loop, &after);
-	assert_true(after.events - before.events <= 2);
+		rig_pass(rig, 20);
+	assert_true(cpu_ms() - before < 40);
 	line_receive(&line, RELAY_CLIENT);
 	line_finish(&line);
 	line_close(&line);
