@@ -33,7 +33,8 @@ static const struct tuning_row {
 		MEMBER_OFFSET(struct config_global, ring_bytes, unsigned)},
 };
 
-static const char *const tuning_names[] = {"buffer-size", "pipe-size", "memory-max", "wake-bytes", "ring-size", NULL};
+static const char *const tuning_names[] = {
+	"buffer-size", "pipe-size", "memory-max", "wake-bytes", "ring-size", NULL};
 
 static const struct tuning_row *tuning_row_find(const char *name)
 {
