@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -26,11 +25,11 @@ sys.path.insert(0, os.path.join(HERE, "echo"))
 from article_figures import KIB, MIB, size_text  # noqa: E402
 from article_measure import ArticleError, measure_all  # noqa: E402
 from article_report import TOPOLOGIES, plot, report  # noqa: E402
+from splicebench import ending  # noqa: E402
 
 METHODS = ("naive", "iosubmit", "splice", "sockmap", "uring", "uring-link", "uring-sqpoll", "thread")
 SIZES = (2 * KIB, 16 * KIB, 128 * KIB, 512 * KIB, MIB, 4 * MIB)
 QUICK_SIZES = (2 * KIB, 128 * KIB)
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def find_binary():
@@ -119,22 +118,8 @@ def complete_options(options):
         raise ArticleError("nothing is left to measure")
 
 
-def end_at_signal(number, _frame):
-    """Leaves through the context managers, which take away what was made; a second signal would stop them at it."""
-    for each in ENDING:
-        signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(128 + number)
-
-
-def catch_signals():
-    for number in ENDING:
-        # nohup(1) has it ignored, and it stays so.
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, end_at_signal)
-
-
 def main():
-    catch_signals()
+    ending.catch_signals()
     options = parse_flags()
     try:
         if options.source:

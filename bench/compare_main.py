@@ -6,15 +6,13 @@ import json
 import os
 import resource
 import shlex
-import signal
 import sys
 
 sys.dont_write_bytecode = True
 
-from splicebench import agreement, ask, charts, options, report, rounds, subjects, workloads  # noqa: E402
+from splicebench import agreement, ask, charts, ending, options, report, rounds, subjects, workloads  # noqa: E402
 from splicebench.programs import UsageError  # noqa: E402
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def read_json(path):
@@ -116,22 +114,8 @@ def prepare_process(asked):
     os.sched_setaffinity(0, {asked.cpus[1]})
 
 
-def end_at_signal(number, _frame):
-    """Leaves through the context managers, which take away what was made; a second signal would stop them at it."""
-    for each in ENDING:
-        signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(128 + number)
-
-
-def catch_signals():
-    for number in ENDING:
-        # nohup(1) has it ignored, and it stays so.
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, end_at_signal)
-
-
 def main(arguments):
-    catch_signals()
+    ending.catch_signals()
     try:
         asked = options.parse(arguments)
         if asked.compare_runs:

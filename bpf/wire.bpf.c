@@ -142,6 +142,29 @@ static __always_inline int egress_fit(
 	return bpf_l4_csum_replace(skb, packet->l4 + 16, 0, sum_fold(sum), 0) == 0 ? TO_STACK : DROP;
 }
 
+/* CLOSED: the socket knows only what passed before it was frozen.  The far host believes a
+ * reset with the number that it expects next, and asks back about any other in its window;
+ * then there is no socket any more and the stack's answer is exact. */
+static __always_inline int egress_reset(
+	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet)
+{
+	__u32 mine = flow->direction & 1, other = mine ^ 1;
+	const struct wire_pair *pair = flow->pair;
+	__u32 seq = bpf_htonl((__u32)pair->hot[other].seq_max + pair->path[other].seq_delta);
+	__u32 ack = bpf_htonl((__u32)pair->hot[mine].seq_max);
+	__u64 sum = 0;
+	struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
+	if (tcp == NULL)
+		return DROP;
+	sum_replace(&sum, tcp->seq, seq);
+	tcp->seq = seq;
+	if (packet->flags & FLAG_ACK) {
+		sum_replace(&sum, tcp->ack_seq, ack);
+		tcp->ack_seq = ack;
+	}
+	return bpf_l4_csum_replace(skb, packet->l4 + 16, 0, sum_fold(sum), 0) == 0 ? TO_STACK : DROP;
+}
+
 /* Packets of our own sockets; those that are forwarded have come in by some interface. */
 SEC("tc")
 int wire_egress(struct __sk_buff *skb)
@@ -151,9 +174,10 @@ int wire_egress(struct __sk_buff *skb)
 	if (skb->ingress_ifindex != 0 || !packet_read(skb, &packet) || !flow_find(skb, &packet, true, &flow))
 		return TO_STACK;
 	__u32 mode = READ_ONCE(flow.pair->mode);
-	bool is_reset = packet.flags & FLAG_RST;
-	if (mode == WIRE_OFF || mode == WIRE_WATCH || (mode == WIRE_CLOSED && is_reset))
+	if (mode == WIRE_OFF || mode == WIRE_WATCH)
 		return TO_STACK;
+	if (mode == WIRE_CLOSED && packet.flags & FLAG_RST)
+		return egress_reset(skb, &flow, &packet);
 	if (mode == WIRE_DRAIN)
 		return packet.flags & (FLAG_RST | FLAG_SYN) ? TO_STACK : egress_fit(skb, &flow, &packet);
 	flow.pair->cold[flow.direction & 1].frozen++;

@@ -1,12 +1,11 @@
 /* Whether a packet's numbers are ones that its receiver can accept, and what they teach.
  *
- * The ends of a spliced connection are real TCPs: each checks every segment that is
- * forwarded against its exact windows, and challenges resets as RFC 5961 says.  So
- * injecting blindly is no easier than without the proxy.  What must be guarded here is
- * our own view: only numbers that the receiver can accept change what we know, and a
- * reset counts only between what the receiver has acknowledged and what the sender has
- * sent, which on a quiet connection is one number.  Farther out than a window and some
- * slack no Linux would look at it, and it is not worth forwarding. */
+ * The ends of a spliced connection are real TCPs: each checks every forwarded segment
+ * against its exact windows, and challenges resets as RFC 5961 says, so blind injection is
+ * no easier than without us.  Our own view must be guarded: only numbers that the receiver
+ * can accept change what we know, and a reset counts only between what the receiver has
+ * acknowledged and what the sender has sent, on a quiet connection one number.  Farther out
+ * than a window and some slack no Linux would look at it: it is not forwarded. */
 #pragma once
 
 #include "wire_flow.h"
@@ -17,8 +16,7 @@ enum verdict {
 	NUMBERS_GOOD,
 };
 
-/* Forgives probes beyond a closed window, and windows that shrink. */
-enum { WINDOW_SLACK = 65536, WINDOW_LIMIT = 1 << 30 };
+enum { WINDOW_SLACK = 65536, WINDOW_LIMIT = 1 << 30 }; /* slack: probes, windows that shrink */
 
 static __always_inline __s32 window_of(const struct wire_hot *hot)
 {
@@ -139,12 +137,14 @@ static __always_inline void note_numbers(const struct flow *flow, const struct p
 		note_end(flow, packet, has_gain);
 }
 
-/* WATCH knows no mapping between the legs yet: numbers count when they are near the last ones. */
+/* WATCH knows no mapping yet: numbers near the last ones count.  That any packet came shows
+ * that the addresses on the wire are the socket's. */
 static __always_inline void note_watched(const struct flow *flow, const struct packet *packet)
 {
 	struct wire_hot *hot = &flow->pair->hot[flow->direction & 1];
 	__s32 window = window_of(&flow->pair->hot[(flow->direction & 1) ^ 1]) + WINDOW_SLACK;
 	__s32 lead = (__s32)(packet->end - (__u32)hot->seq_max);
+	hot->last_ns = bpf_ktime_get_coarse_ns();
 	if (lead > -window && lead < window)
 		number_raise(&hot->seq_max, packet->end);
 }

@@ -4,14 +4,12 @@ it returns is plain data, ready for JSON."""
 import array
 import contextlib
 import csv
-import ctypes
 import fcntl
 import json
 import os
 import platform
 import re
 import select
-import signal
 import socket
 import statistics
 import struct
@@ -21,17 +19,14 @@ import tempfile
 import time
 
 from article_figures import MODES, STEAL_SHARE_MAX, size_text
+from splicebench import programs
 
 BUSY_POLL_US = 10000  # the article's
 COUNT_MAX = 200000
 ATTEMPTS_MAX = 3  # of a measurement from which the hypervisor took too much
 SLOWEST_CUT = 0.01  # the article leaves out the slowest hundredth
-PR_SET_PDEATHSIG = 1
 LEFT_BEHIND = re.compile(r"sba(\d+)[cs]$")
 ETHTOOL_IOCTL, ETHTOOL_SET_TSO, ETHTOOL_SET_GRO = 0x8946, 0x1F, 0x2C
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ArticleError(Exception):
@@ -54,8 +49,10 @@ def device_set(name, command, value):
 
 def start_on(cpu):
     """What a child does before it becomes its program: it keeps to a CPU, and it ends with us, however we end."""
+    die_with_us = programs.die_with(os.getpid())
+
     def prepare():
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        die_with_us()
         os.sched_setaffinity(0, {cpu})
 
     return prepare
@@ -161,19 +158,10 @@ class EchoServer:
 
     def __exit__(self, *_):
         if self.process is not None:
-            self.end()
+            programs.end(self.process)
             self.process.stdout.close()
         if self.stderr is not None:
             self.stderr.close()
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
 
 
 def stolen_and_total_ticks():

@@ -2,12 +2,14 @@
 #include "burst.h"
 
 #include <errno.h>
+#include <float.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../number.h"
 #include "base/fd.h"
 #include "splicebench.h"
 #include "usage.h"
@@ -61,7 +63,7 @@ static int take_number(const char *name, uint64_t min, uint64_t max, unsigned *r
 {
 	uint64_t value;
 
-	if (!usage_parse_number(optarg, min, max, &value))
+	if (!number_parse(optarg, min, max, &value))
 		return usage_refuse("burst", "--%s takes a number from %llu to %llu, not '%s'", name,
 			(unsigned long long)min, (unsigned long long)max, optarg);
 	*ret_value = (unsigned)value;
@@ -72,7 +74,7 @@ static int take_size(size_t *ret_size)
 {
 	uint64_t value;
 
-	if (!usage_parse_size(optarg, BURST_SIZE_MIN, BURST_SIZE_MAX, &value))
+	if (!number_parse_size(optarg, BURST_SIZE_MIN, BURST_SIZE_MAX, &value))
 		return usage_refuse("burst", "--size takes 1 to 64m bytes, not '%s'", optarg);
 	*ret_size = (size_t)value;
 	return 0;
@@ -89,7 +91,7 @@ static int take_flag(int found, struct burst_options *options, char **words)
 	case 'n':
 		return take_number("count", 1, BURST_COUNT_MAX, &options->count);
 	case 'S':
-		if (usage_parse_seconds(optarg, SECONDS_MAX, &options->seconds))
+		if (number_parse_decimal(optarg, DBL_MIN, SECONDS_MAX, &options->seconds))
 			return 0;
 		return usage_refuse(
 			"burst", "--seconds takes a number up to %d, not '%s'", SECONDS_MAX, optarg);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../number.h"
 #include "base/fd.h"
 #include "splicebench.h"
 #include "usage.h"
@@ -127,7 +128,7 @@ int command_echo(int count, char **words)
 			options.congestion = optarg;
 		else if (found == 'o')
 			options.is_once = true;
-		else if (found == 'b' && !usage_parse_number(optarg, 1, BUSY_POLL_US_MAX, &busy_poll_us))
+		else if (found == 'b' && !number_parse(optarg, 1, BUSY_POLL_US_MAX, &busy_poll_us))
 			return usage_refuse("echo", "--busy-poll takes 1 to %d microseconds, not '%s'",
 				BUSY_POLL_US_MAX, optarg);
 		else if (found == 'h') {

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/address.h"
 #include "base/status.h"
@@ -33,6 +34,11 @@ int echo_thread_serve(const struct echo_options *options, int listener);
 int echo_iosubmit_serve(const struct echo_options *options, int listener);
 int echo_splice_serve(const struct echo_options *options, int listener);
 #ifdef ECHO_HAS_URING
+struct io_uring;
+typedef void (*echo_uring_completion)(void *ctx, uint64_t user_data, int result);
+/* Submits, waits and gives each completion to the callback, until *is_over.  Returns 0, or 1 after a
+ * failure that it has told on stderr. */
+int echo_uring_run(struct io_uring *ring, const bool *is_over, echo_uring_completion complete, void *ctx);
 int echo_uring_serve(const struct echo_options *options, int listener);
 int echo_uring_sqpoll_serve(const struct echo_options *options, int listener);
 int echo_uring_link_serve(const struct echo_options *options, int listener);

@@ -132,30 +132,34 @@ static void on_moved(struct server *server, struct connection *connection, int r
 		start_receive(server, connection);
 }
 
-static int run_server(struct server *server)
+static void on_completion(void *ctx, uint64_t user_data, int result)
 {
-	echo_announce(server->listener);
-	start_accept(server);
-	while (!server->is_over) {
+	struct server *server = ctx;
+	struct connection *connection = (void *)(uintptr_t)user_data;
+
+	if (connection)
+		on_moved(server, connection, result);
+	else
+		on_accepted(server, result);
+}
+
+int echo_uring_run(struct io_uring *ring, const bool *is_over, echo_uring_completion complete, void *ctx)
+{
+	while (!*is_over) {
 		struct io_uring_cqe *completion;
 		unsigned head, count = 0;
-		int error = io_uring_submit_and_wait(&server->ring, 1);
+		int error = io_uring_submit_and_wait(ring, 1);
 
 		if (error < 0 && error != -EINTR) {
 			echo_report("io_uring", -error);
 			return 1;
 		}
-		io_uring_for_each_cqe(&server->ring, head, completion)
+		io_uring_for_each_cqe(ring, head, completion)
 		{
-			struct connection *connection = io_uring_cqe_get_data(completion);
-
-			if (connection)
-				on_moved(server, connection, completion->res);
-			else
-				on_accepted(server, completion->res);
+			complete(ctx, completion->user_data, completion->res);
 			count++;
 		}
-		io_uring_cq_advance(&server->ring, count);
+		io_uring_cq_advance(ring, count);
 	}
 	return 0;
 }
@@ -175,7 +179,9 @@ static int serve(const struct echo_options *options, int listener, struct io_uri
 		fprintf(stderr, "splicebench echo: io_uring is not available here: %s\n", strerror(-error));
 		return 1;
 	}
-	status = run_server(&server);
+	echo_announce(listener);
+	start_accept(&server);
+	status = echo_uring_run(&server.ring, &server.is_over, on_completion, &server);
 	io_uring_queue_exit(&server.ring);
 	return status;
 }

@@ -161,30 +161,14 @@ static void on_spliced(struct server *server, uint64_t user_data, int result)
 		on_turn_over(server, connection);
 }
 
-static int run_server(struct server *server)
+static void on_completion(void *ctx, uint64_t user_data, int result)
 {
-	echo_announce(server->listener);
-	start_accept(server);
-	while (!server->is_over) {
-		struct io_uring_cqe *completion;
-		unsigned head, count = 0;
-		int error = io_uring_submit_and_wait(&server->ring, 1);
+	struct server *server = ctx;
 
-		if (error < 0 && error != -EINTR) {
-			echo_report("io_uring", -error);
-			return 1;
-		}
-		io_uring_for_each_cqe(&server->ring, head, completion)
-		{
-			if (completion->user_data == 0)
-				on_accepted(server, completion->res);
-			else
-				on_spliced(server, completion->user_data, completion->res);
-			count++;
-		}
-		io_uring_cq_advance(&server->ring, count);
-	}
-	return 0;
+	if (user_data == 0)
+		on_accepted(server, result);
+	else
+		on_spliced(server, user_data, result);
 }
 
 int echo_uring_link_serve(const struct echo_options *options, int listener)
@@ -197,7 +181,9 @@ int echo_uring_link_serve(const struct echo_options *options, int listener)
 		fprintf(stderr, "splicebench echo: io_uring is not available here: %s\n", strerror(-error));
 		return 1;
 	}
-	status = run_server(&server);
+	echo_announce(listener);
+	start_accept(&server);
+	status = echo_uring_run(&server.ring, &server.is_over, on_completion, &server);
 	io_uring_queue_exit(&server.ring);
 	return status;
 }

@@ -1,13 +1,10 @@
-/* Flags of the commands echo and burst: numbers, sizes, addresses, refusals. */
+/* Flags of the commands echo and burst: addresses and refusals. */
 #include "usage.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 int usage_refuse(const char *command, const char *format, ...)
@@ -29,66 +26,6 @@ int usage_refuse_option(const char *command, int found, char **argv)
 	if (found == ':')
 		return usage_refuse(command, "%s needs a value", word);
 	return usage_refuse(command, "unknown flag %s", word);
-}
-
-/* Digits only, as strtoull(3) takes more. */
-static bool parse_digits(const char *text, const char **ret_end, uint64_t *ret_value)
-{
-	char *end;
-	unsigned long long value;
-
-	if (!isdigit((unsigned char)text[0]))
-		return false;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno != 0)
-		return false;
-	*ret_end = end;
-	*ret_value = value;
-	return true;
-}
-
-bool usage_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
-{
-	const char *end;
-	uint64_t value;
-
-	if (!parse_digits(text, &end, &value) || *end != '\0' || value < min || value > max)
-		return false;
-	*ret_value = value;
-	return true;
-}
-
-bool usage_parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
-{
-	const char *end;
-	uint64_t value;
-	unsigned shift = 0;
-
-	if (!parse_digits(text, &end, &value))
-		return false;
-	if (*end == 'k' || *end == 'K')
-		shift = 10;
-	if (*end == 'm' || *end == 'M')
-		shift = 20;
-	if (end[shift > 0] != '\0' || value > max >> shift || value << shift < min)
-		return false;
-	*ret_value = value << shift;
-	return true;
-}
-
-bool usage_parse_seconds(const char *text, double max, double *ret_seconds)
-{
-	char *end;
-	double value;
-
-	if (!isdigit((unsigned char)text[0]) && text[0] != '.')
-		return false;
-	value = strtod(text, &end);
-	if (*end != '\0' || !isfinite(value) || value <= 0 || value > max)
-		return false;
-	*ret_seconds = value;
-	return true;
 }
 
 bool usage_parse_address(const char *text, struct address *ret_address, const char **ret_reason)

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/address.h"
 #include "base/status.h"
@@ -15,12 +14,6 @@ int usage_refuse(const char *command, const char *format, ...) PRINTF_LIKE(2, 3)
 /* The refusal after getopt_long() returned '?' or ':' with optstring ":…". */
 int usage_refuse_option(const char *command, int found, char **argv);
 
-/* A whole decimal number in min..max. */
-bool usage_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value) MUST_USE;
-/* A number of bytes, with k or m behind it for KiB or MiB, in min..max. */
-bool usage_parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value) MUST_USE;
-/* Seconds with decimals, above 0 and at most max. */
-bool usage_parse_seconds(const char *text, double max, double *ret_seconds) MUST_USE;
 /* ADDR:PORT or [IPv6]:PORT.  On false *ret_reason is a static text. */
 bool usage_parse_address(const char *text, struct address *ret_address, const char **ret_reason) MUST_USE;
 /* The same, and port 0 for one that the kernel chooses. */

@@ -1,14 +1,14 @@
 /* The flags of the load commands and of the server; see options.h. */
 #include "options.h"
 
+#include "../number.h"
 #include "base/check.h"
 #include "base/text.h"
 
-#include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -24,7 +24,11 @@ enum {
 	ON_ASKERS = ON_PINGPONG | ON_CHURN | ON_INCAST,
 	ON_PACED = ON_PINGPONG | ON_DRIBBLE | ON_INCAST,
 	REASON_BYTES = 256,
+	DELAY_US_MAX = 1000000,
+	STALL_EVERY_MS_MAX = 3600000,
 };
+
+static const uint64_t SEED_MAX = 9000000000000000;
 
 static const char *const summaries[] = {
 	[LOAD_SERVE] = "the server of all loads: sinks, sources, echoes or answers, as each connection asks",
@@ -47,33 +51,17 @@ struct option_row {
 	const char *text;
 };
 
-static bool number_read(const char *argument, double min, double max, double *ret_value)
+static bool whole_read(const char *argument, uint64_t max, uint64_t *ret_value, char *ret_reason)
 {
-	char *end;
-	errno = 0;
-	double value = strtod(argument, &end);
-	if (end == argument || errno != 0 || !isfinite(value))
-		return false;
-	if (*end != '\0' || value < min || value > max)
-		return false;
-	*ret_value = value;
-	return true;
-}
-
-static bool whole_read(const char *argument, double max, uint64_t *ret_value, char *ret_reason)
-{
-	double value;
-	if (number_read(argument, 1, max, &value) && value == floor(value)) {
-		*ret_value = (uint64_t)value;
+	if (number_parse(argument, 1, max, ret_value))
 		return true;
-	}
-	(void)snprintf(ret_reason, REASON_BYTES, "wants a whole number from 1 to %.0f", max);
+	(void)snprintf(ret_reason, REASON_BYTES, "wants a whole number from 1 to %" PRIu64, max);
 	return false;
 }
 
 static bool decimal_read(const char *argument, double min, double max, double *ret_value, char *ret_reason)
 {
-	if (number_read(argument, min, max, ret_value))
+	if (number_parse_decimal(argument, min, max, ret_value))
 		return true;
 	(void)snprintf(ret_reason, REASON_BYTES, "wants a number from %g to %g", min, max);
 	return false;
@@ -133,16 +121,11 @@ static bool set_warmup(struct load_options *options, const char *argument, char 
 	return decimal_read(argument, 0, 3600, &options->warmup_s, ret_reason);
 }
 
-/* With k for KiB or M for MiB after the number. */
 static bool size_read(const char *argument, uint32_t *ret_value, char *ret_reason)
 {
-	char *end;
-	errno = 0;
-	unsigned long long value = strtoull(argument, &end, 10);
-	unsigned shift = *end == 'k' || *end == 'K' ? 10 : *end == 'M' ? 20 : 0;
-	bool is_number = argument[0] >= '0' && argument[0] <= '9' && errno == 0 && end[shift != 0] == '\0';
-	if (is_number && value > 0 && value <= (unsigned long long)OPTIONS_MESSAGE_BYTES_MAX >> shift) {
-		*ret_value = (uint32_t)(value << shift);
+	uint64_t value;
+	if (number_parse_size(argument, 1, OPTIONS_MESSAGE_BYTES_MAX, &value)) {
+		*ret_value = (uint32_t)value;
 		return true;
 	}
 	(void)snprintf(
@@ -198,17 +181,17 @@ static bool set_sample_every(struct load_options *options, const char *argument,
 
 static bool set_delay(struct load_options *options, const char *argument, char *ret_reason)
 {
-	return whole_read(argument, 1e6, &options->delay_us, ret_reason);
+	return whole_read(argument, DELAY_US_MAX, &options->delay_us, ret_reason);
 }
 
 static bool set_stall(struct load_options *options, const char *argument, char *ret_reason)
 {
-	char end;
-	unsigned stall, every;
-	int found = sscanf(argument, "%u:%u%c", &stall, &every, &end);
-	if (found == 2 && stall > 0 && stall < every && every <= 3600000) {
-		options->stall_ms = stall;
-		options->stall_every_ms = every;
+	const char *end;
+	uint64_t stall, every;
+	if (number_begin(argument, &end, &stall) && *end == ':' &&
+		number_parse(end + 1, 1, STALL_EVERY_MS_MAX, &every) && stall > 0 && stall < every) {
+		options->stall_ms = (unsigned)stall;
+		options->stall_every_ms = (unsigned)every;
 		return true;
 	}
 	(void)snprintf(ret_reason, REASON_BYTES, "wants MS:EVERY, two whole numbers, the first the smaller");
@@ -217,7 +200,7 @@ static bool set_stall(struct load_options *options, const char *argument, char *
 
 static bool set_seed(struct load_options *options, const char *argument, char *ret_reason)
 {
-	return whole_read(argument, 9e15, &options->seed, ret_reason);
+	return whole_read(argument, SEED_MAX, &options->seed, ret_reason);
 }
 
 static bool set_sampled(struct load_options *options, const char *argument, char *ret_reason)
@@ -260,7 +243,7 @@ static const struct option_row rows[] = {
 	{"seconds", "S", ON_ALL, set_seconds, "how long to measure (5); serve: then end"},
 	{"warmup", "S", ON_LOADS, set_warmup, "how long before that (a fifth, at most 1)"},
 	{"size", "BYTES", ON_ASKERS | ON_IDLE, set_size,
-		"of a message (64; idle: 1), k and M for KiB and MiB"},
+		"of a message (64; idle: 1), k and m for KiB and MiB"},
 	{"answer", "BYTES", ON_ASKERS, set_answer, "of its answer (an echo)"},
 	{"direction", "up|down|both", ON_BULK, set_direction, "up goes to the server (up)"},
 	{"rate", "N", ON_PACED, set_rate,

@@ -11,6 +11,8 @@ KEYS = {
     "pingpong": ("throughput", "p99_us", "proxy_cpu_s_per_unit"),
     "churn": ("throughput", "proxy_cpu_s_per_unit"),
     "idle": ("rss_bytes",),
+    "dribble": ("p99_us", "proxy_cpu_s_per_unit"),
+    "incast": ("p99_us", "proxy_cpu_s_per_unit"),
 }
 BASE = "haproxy"
 

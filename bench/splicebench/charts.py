@@ -36,7 +36,7 @@ def charts_of(entry):
     if entry["kind"] == "idle":
         return [("memory", "bytes of the proxy's memory for each idle connection", "rss_bytes")]
     found = [("rate", unit, "throughput"), ("cpu", f"the proxy's CPU seconds for {cost_unit}", "proxy_cpu_s_per_unit")]
-    if entry["kind"] == "pingpong":
+    if entry["kind"] in workloads.LATENCY:
         found.append(("p99", "p99 of the latency, µs", "p99_us"))
     return found
 

@@ -70,15 +70,21 @@ def run(*words, check=True):
     return done
 
 
-def _die_with_parent():
-    """In the child: nothing that a comparison started outlives it, however it ended."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def die_with(parent):
+    """What a child does before it becomes its program, so that it does not outlive its parent, however that ends."""
+    def prepare():
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        # A parent that had ended by then sends no signal any more.
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
 
 
 def start(words, **options):
     """A child that ends with us. Its standard input is empty unless asked for otherwise."""
     options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.Popen(words, preexec_fn=_die_with_parent, **options)
+    return subprocess.Popen(words, preexec_fn=die_with(os.getpid()), **options)
 
 
 def end(process, deadline_s=5.0):

@@ -12,7 +12,9 @@ from .tables import NOTHING, Table, number, ratio, spread
 
 BASES = ("haproxy", "haproxy-splice", "direct")
 CEILING_SHARE = 0.85
-WORK = {"bulk": "MiB", "pingpong": "message", "churn": "connection"}
+WORK = {"bulk": "MiB", "pingpong": "message", "churn": "connection", "dribble": "message", "incast": "message"}
+PACED_NOTE = ("This load comes at a rate of its own: the throughput shows whether it was carried, and latency and costs "
+              "what that took.")
 
 
 @contextlib.contextmanager
@@ -94,8 +96,11 @@ def tables_of(entry):
 
 
 def ceiling_note(entry):
-    """Which subjects came so near to the load without a proxy that the generator may be what was measured."""
+    """What limits the throughput besides the subjects: the rate of the load, or the generator, and then which of
+    them came so near to the load without a proxy that the generator may be what was measured."""
     subjects = entry["subjects"]
+    if entry["kind"] in workloads.PACED:
+        return PACED_NOTE
     if entry["kind"] == "idle" or "direct" not in subjects:
         return None
     ceiling = spread_in(subjects["direct"], "throughput")

@@ -33,7 +33,13 @@ KINDS = {
     "pingpong": ("messages/s", "messages_per_s", 1, "a million messages", 1e6),
     "churn": ("connections/s", "connections_per_s", 1, "10,000 connections", 1e4),
     "idle": ("connections", "connections", 1, "a connection", 1),
+    "dribble": ("messages/s", "messages_per_s", 1, "a million messages", 1e6),
+    "incast": ("messages/s", "messages_per_s", 1, "a million messages", 1e6),
 }
+# Those that send at a rate of their own: who carries it has the same throughput as any other, and latency tells.
+PACED = {"dribble", "incast"}
+# Those of which the latency is more than the other side of the throughput.
+LATENCY = {"pingpong"} | PACED
 ALL = {workload.name: workload for workload in (
     Workload("bulk-1", "bulk", 1, ["--direction", "up"]),
     Workload("bulk-16", "bulk", 16, ["--direction", "up"]),
@@ -45,6 +51,10 @@ ALL = {workload.name: workload for workload in (
     Workload("pingpong-64-4k", "pingpong", 64, ["--size", "4096"]),
     Workload("churn-64", "churn", 64, ["--size", "64"]),
     Workload("idle-2000", "idle", 2000, rounds_max=2),
+    Workload("dribble-64", "dribble", 64, ["--rate", "6400"]),
+    # The rate has no step in common with the kernel's clock, which samples the machine's processor time: it would see
+    # all bursts or none.
+    Workload("incast-64", "incast", 64, ["--rate", "47", "--size", "64", "--answer", "16k"]),
 )}
 DEFAULT = ["bulk-1", "bulk-16", "bulk-1-down", "pingpong-1", "pingpong-64", "churn-64", "idle-2000"]
 QUICK = ["bulk-1", "pingpong-64", "churn-64"]

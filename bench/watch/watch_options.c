@@ -6,8 +6,9 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "../number.h"
 
 enum {
 	SECONDS_MAX = 7 * 24 * 3600,
@@ -31,24 +32,11 @@ const char watch_options_help[] =
 /* A decimal number of units, as microseconds. */
 static bool duration_parse(const char *text, double unit_us, double max, uint64_t *ret_us)
 {
-	char *end;
-	errno = 0;
-	double value = strtod(text, &end);
-	if (end == text || *end != '\0' || errno != 0 || !isfinite(value) || value < 0 || value > max ||
-		strspn(text, "0123456789.") != strlen(text))
+	double value;
+	if (!number_parse_decimal(text, 0, max, &value))
 		return false;
 	*ret_us = (uint64_t)llround(value * unit_us);
 	return true;
-}
-
-static bool number_parse(const char *text, unsigned long max, unsigned long *ret_value)
-{
-	char *end;
-	errno = 0;
-	if (*text < '0' || *text > '9')
-		return false;
-	*ret_value = strtoul(text, &end, 10);
-	return errno == 0 && *end == '\0' && *ret_value >= 1 && *ret_value <= max;
 }
 
 static int refuse(char *ret_reason, const char *format, const char *argument)
@@ -59,8 +47,8 @@ static int refuse(char *ret_reason, const char *format, const char *argument)
 
 static int pid_add(struct watch_options *options, const char *text, char *ret_reason)
 {
-	unsigned long pid;
-	if (!number_parse(text, INT_MAX, &pid))
+	uint64_t pid;
+	if (!number_parse(text, 1, INT_MAX, &pid))
 		return refuse(ret_reason, "--pid wants process numbers, not '%.40s'", text);
 	for (size_t i = 0; i < options->pids_used; i++)
 		if (options->pids[i] == (pid_t)pid)
@@ -113,8 +101,8 @@ static int every_parse(struct watch_options *options, const char *text, char *re
 
 static int port_parse(struct watch_options *options, const char *text, char *ret_reason)
 {
-	unsigned long port;
-	if (!number_parse(text, UINT16_MAX, &port))
+	uint64_t port;
+	if (!number_parse(text, 1, UINT16_MAX, &port))
 		return refuse(ret_reason, "--port wants a port from 1 to 65535, not '%.40s'", text);
 	options->port = (uint16_t)port;
 	return 0;

@@ -17,7 +17,7 @@ enum wire_mode {
 	WIRE_WATCH, /* everything to the stack, noted */
 	WIRE_DRAIN, /* translated and forwarded; the local sockets get the acknowledgements */
 	WIRE_ACTIVE, /* translated and forwarded; the local sockets are frozen */
-	WIRE_CLOSED, /* dropped both ways, but for resets that we send */
+	WIRE_CLOSED, /* dropped both ways, but for the sockets' resets, which get the numbers due */
 };
 
 enum wire_redirect {
@@ -76,7 +76,7 @@ struct wire_path {
 
 struct wire_hot { /* what the packets of a direction have shown */
 	__u64 bytes, packets; /* forwarded; bytes of payload, repetitions too */
-	__u64 last_ns; /* coarse monotonic clock */
+	__u64 last_ns; /* coarse monotonic clock; from WATCH on */
 	/* Highest end of segment and highest acknowledgement, in space, counted on beyond 32
 	 * bits: their growth is the exact number of bytes sent and acknowledged. */
 	__u64 seq_max, ack_max;

@@ -137,7 +137,7 @@ static struct socket_facts socket_facts_read(int fd)
 	return facts;
 }
 
-static void session_copy_take(struct session_job *sessions, const struct session *session)
+static void session_copy_take(struct session_job *sessions, struct session *session)
 {
 	struct session_copy *copy = &sessions->copies[sessions->count++];
 	session_view(session, &copy->view);
@@ -266,6 +266,10 @@ static void direction_print(const struct session_copy *copy, enum relay_side fro
 		from == RELAY_CLIENT ? "in" : "out", or_none(view->engines[from], "-"), view->moves[from],
 		(unsigned long long)view->bytes[from], view->held[from],
 		(unsigned long long)view->idle_ms[from], direction_wait(copy, from));
+	if (view->packets[from].packets > 0)
+		text_grow_printf(out, "      packets=%llu retransmits=%llu\n",
+			(unsigned long long)view->packets[from].packets,
+			(unsigned long long)view->packets[from].retransmits);
 }
 
 static void copy_print_full(const struct session_copy *copy, struct text_grow *out)
@@ -289,6 +293,8 @@ static void copy_print_full(const struct session_copy *copy, struct text_grow *o
 	socket_print("server", view->server_fd, &copy->sockets[RELAY_SERVER], out);
 	direction_print(copy, RELAY_CLIENT, out);
 	direction_print(copy, RELAY_SERVER, out);
+	if (view->takeover_words[0] != '\0')
+		text_grow_printf(out, "  not on the wire: %s\n", view->takeover_words);
 }
 
 /* Prints from cursor on; returns false when the chunk is full before the end. */
@@ -389,7 +395,7 @@ COMMAND(shutdown_session)
 	return progress;
 }
 
-static bool is_on_server(const struct session *session, const struct server *server, uint64_t *ret_id)
+static bool is_on_server(struct session *session, const struct server *server, uint64_t *ret_id)
 {
 	struct session_view view;
 	session_view(session, &view);

@@ -6,7 +6,6 @@
 #include "admin/info_table.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "relay/engine.h"
 
 static bool has_argument(const struct command *command, const char *word)
 {
@@ -150,54 +149,6 @@ COMMAND(show_backend)
 			text_grow_printf(command->out, "%s\n", object->proxy->name);
 		if (command_chunk_is_full(command))
 			return COMMAND_MORE;
-	}
-	return COMMAND_DONE;
-}
-
-static const char *engine_refusal(const struct instance *instance, unsigned engine)
-{
-	if (instance->workers_count == 0)
-		return NULL;
-	return instance->workers[0].sessions.relay_worker.engine_refusals[engine];
-}
-
-static void engine_print(struct command *command, unsigned engine)
-{
-	const struct instance *instance = command->admin->instance;
-	const char *refusal = engine_refusal(instance, engine);
-	struct relay_engine_counters sum = {0};
-	for (unsigned i = 0; i < instance->workers_count; i++) {
-		const struct relay_engine_counters *part =
-			&instance->workers[i].sessions.relay_worker.engines[engine];
-		sum.directions_now += counter_read(&part->directions_now);
-		sum.directions_ever += counter_read(&part->directions_ever);
-		sum.bytes += counter_read(&part->bytes);
-		sum.moves_in += counter_read(&part->moves_in);
-		sum.refusals += counter_read(&part->refusals);
-	}
-	text_grow_printf(command->out, "%s %llu %llu %llu %llu %llu %s%s\n", relay_engines[engine]->name,
-		(unsigned long long)sum.directions_now, (unsigned long long)sum.directions_ever,
-		(unsigned long long)sum.bytes, (unsigned long long)sum.moves_in,
-		(unsigned long long)sum.refusals, refusal ? "unavailable: " : "available",
-		refusal ? refusal : "");
-}
-
-COMMAND(show_relay)
-{
-	text_grow_add(command->out, "# engine now ever bytes moves_in refusals availability\n");
-	for (unsigned engine = 0; relay_engines[engine]; engine++)
-		engine_print(command, engine);
-	text_grow_add(command->out, "# what the engines hold\n");
-	for (size_t i = 0; i < info_fields_count; i++) {
-		const char *name = info_fields[i].name;
-		struct stat_value value = {.type = STAT_NONE};
-		if (strncmp(name, "Relay", 5) != 0 && strncmp(name, "Pipes", 5) != 0 &&
-			strcmp(name, "Maxpipes") != 0)
-			continue;
-		info_fields[i].get(command->admin, &value);
-		text_grow_printf(command->out, "%s: ", name);
-		stat_print_plain(&value, command->out);
-		text_grow_add(command->out, "\n");
 	}
 	return COMMAND_DONE;
 }

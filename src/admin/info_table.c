@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "relay/engine.h"
+#include "relay/wire_hub.h"
 
 #define INFO_GETTER(name) static void get_##name(const struct admin *admin, struct stat_value *value)
 
@@ -267,6 +268,26 @@ INFO_GETTER(bytes_spliced)
 	stat_set_number(value, STAT_U64, engine_bytes(admin, "splice"));
 }
 
+INFO_GETTER(wire_entries)
+{
+	const struct wire_hub *wire = admin->instance->wire;
+	stat_set_number(value, STAT_U64, wire != NULL ? wire_hub_entries_used(wire) : 0);
+}
+
+INFO_GETTER(wire_entries_max)
+{
+	const struct wire_hub *wire = admin->instance->wire;
+	stat_set_number(value, STAT_U64, wire != NULL ? wire_hub_entries_max(wire) : 0);
+}
+
+INFO_GETTER(wire_false_resets)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < admin->instance->workers_count; i++)
+		sum += counter_read(&admin->instance->workers[i].sessions.relay_worker.wire_false_resets);
+	stat_set_number(value, STAT_U64, sum);
+}
+
 INFO_GETTER(bytes_rate)
 {
 	stat_set_number(value, STAT_U64, admin->sampler.bytes_out_rate);
@@ -372,6 +393,9 @@ const struct info_field info_fields[] = {
 	{"Headroom_pct", "MaP", "headroom_percent", "Share of the last second that the busiest thread's loop had nothing to do: of the signals tried the one that told best how far latency's knee was (docs/measuring.md).", get_headroom, true},
 	{"RelayBufferBytes", "CLP", "relay_buffer_bytes", "Size of one read of the copy engine.", get_buffer_bytes, true},
 	{"RelayPipeBytes", "CLP", "relay_pipe_bytes", "Size that is asked for each pipe.", get_pipe_bytes, true},
+	{"WireConnections", "MGP", "wire_connections", "Connections in the table of the wire engine, those that linger included.", get_wire_entries, true},
+	{"WireConnectionsMax", "CLP", "wire_connections_limit", "Places in that table; 0 without the engine.", get_wire_entries_max, true},
+	{"WireFalseResets", "MCP", "wire_false_resets_total", "Resets of connections on the wire that the receiver did not believe.", get_wire_false_resets, true},
 	{"AcceptExhausted", "MCP", "accept_exhausted_total", "Times accepting paused for want of descriptors or memory.", get_exhausted, true},
 	{"SessionsRefused", "MCP", "sessions_refused_total", "Sessions for which there was no memory.", get_sessions_refused, true},
 	{"LogLines", "MCP", "log_lines_total", "Log lines sent.", get_logs_sent, true},

@@ -23,6 +23,10 @@ const struct engine_metric engine_metrics[] = {
 		"Directions that moved to the engine from another one."},
 	{"refusals_total", true, offsetof(struct relay_engine_counters, refusals),
 		"Directions that were to use the engine and could not."},
+	{"packets_total", true, offsetof(struct relay_engine_counters, packets),
+		"Packets forwarded by an engine that sees packets."},
+	{"retransmits_total", true, offsetof(struct relay_engine_counters, retransmits),
+		"Segments among them that brought nothing new."},
 };
 const size_t engine_metrics_count = ARRAY_LENGTH(engine_metrics);
 
@@ -251,6 +255,21 @@ static void engine_available_print(const struct metrics_page *page, struct text_
 	}
 }
 
+static void wire_refusals_print(const struct metrics_page *page, struct text_grow *out)
+{
+	const struct instance *instance = page->admin->instance;
+	head_print(OURS, "wire_refusals_total", "counter",
+		"Times that the wire engine did not take a connection over, by why.", out);
+	for (enum wire_reason reason = WIRE_NO_REASON + 1; reason < WIRE_REASONS; reason++) {
+		uint64_t sum = 0;
+		for (unsigned i = 0; i < instance->workers_count; i++)
+			sum += counter_read(
+				&instance->workers[i].sessions.relay_worker.wire_refusals[reason]);
+		text_grow_printf(out, "%swire_refusals_total{reason=\"%s\"} %llu\n", OURS,
+			wire_reason_name(reason), (unsigned long long)sum);
+	}
+}
+
 static void closes_print(const struct metrics_page *page, struct text_grow *out)
 {
 	const struct instance *instance = page->admin->instance;
@@ -278,6 +297,7 @@ enum metrics_part {
 	PART_BUILD,
 	PART_ENGINES,
 	PART_AVAILABLE,
+	PART_WIRE_REFUSALS,
 	PART_CLOSES,
 	PART_AGGREGATE,
 	PART_KINDS, /* as many parts as there are kinds */
@@ -292,6 +312,7 @@ static size_t part_rows(unsigned part)
 		return engine_metrics_count;
 	case PART_BUILD:
 	case PART_AVAILABLE:
+	case PART_WIRE_REFUSALS:
 	case PART_CLOSES:
 	case PART_AGGREGATE:
 		return 1;
@@ -314,6 +335,9 @@ static bool row_print(struct metrics_page *page, struct text_grow *out)
 		return true;
 	case PART_AVAILABLE:
 		engine_available_print(page, out);
+		return true;
+	case PART_WIRE_REFUSALS:
+		wire_refusals_print(page, out);
 		return true;
 	case PART_CLOSES:
 		closes_print(page, out);

@@ -80,6 +80,17 @@ static void relay_print(FILE *out)
 	fprintf(out, "| `relay_available` | gauge | 1 when this kernel can run the engine. |\n");
 }
 
+static void wire_refusals_print(FILE *out)
+{
+	fprintf(out,
+		"\n## Why wire did not take a connection over\n\n`spliced_wire_refusals_total`, a counter with the label "
+		"`reason`. What is for good is not tried again\nfor the same connection.\n\n"
+		"| reason | for good | meaning |\n|---|---|---|\n");
+	for (enum wire_reason reason = WIRE_NO_REASON + 1; reason < WIRE_REASONS; reason++)
+		fprintf(out, "| `%s` | %s | %s |\n", wire_reason_name(reason),
+			wire_reason_is_final(reason) ? "yes" : "", wire_reason_words(reason));
+}
+
 static void closes_print(FILE *out)
 {
 	fprintf(out,
@@ -114,6 +125,7 @@ void admin_metrics_reference_print(FILE *out)
 	fputs(head, out);
 	process_print(out);
 	relay_print(out);
+	wire_refusals_print(out);
 	closes_print(out);
 	for (size_t kind = 0; kind < ARRAY_LENGTH(kinds); kind++)
 		kind_print(out, kind);

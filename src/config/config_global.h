@@ -42,6 +42,9 @@ struct config_global {
 		server_sndbuf; /* tune.rcvbuf.client … 0: kernel's */
 	unsigned maxaccept; /* tune.maxaccept: accepts a pass, default 64 */
 	const char *relay; /* default for proxies, "auto" */
+	const char *const *wire_interfaces; /* NULL-terminated; NULL: all */
+	unsigned wire_connections; /* 0: derived from maxconn */
+	bool has_wire_interfaces, has_wire_peer;
 	uint32_t hard_stop_after_ms; /* 0: none */
 	uint32_t grace_ms;
 	bool is_dumpable; /* set-dumpable: the kernel may write a core file */

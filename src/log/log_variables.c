@@ -300,6 +300,26 @@ static void print_engine_out(const struct log_render *render)
 	print_string(render, engine ? engine : "-");
 }
 
+static void print_packets_in(const struct log_render *render)
+{
+	print_number(render, (int64_t)render->record->packets_in);
+}
+
+static void print_packets_out(const struct log_render *render)
+{
+	print_number(render, (int64_t)render->record->packets_out);
+}
+
+static void print_retransmits_in(const struct log_render *render)
+{
+	print_number(render, (int64_t)render->record->retransmits_in);
+}
+
+static void print_retransmits_out(const struct log_render *render)
+{
+	print_number(render, (int64_t)render->record->retransmits_out);
+}
+
 static const struct log_variable variables[] = {
 	{"B", print_read},
 	{"H", print_hostname},
@@ -341,7 +361,11 @@ static const struct log_variable variables[] = {
 	{"[engine_in]", print_engine_in},
 	{"[engine_out]", print_engine_out},
 	{"[id]", print_id},
+	{"[packets_in]", print_packets_in},
+	{"[packets_out]", print_packets_out},
 	{"[reason]", print_reason},
+	{"[retransmits_in]", print_retransmits_in},
+	{"[retransmits_out]", print_retransmits_out},
 };
 
 static const struct {

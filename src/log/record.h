@@ -19,6 +19,7 @@ struct log_record {
 	char end_cause, end_phase; /* %ts */
 	const char *end_reason; /* our words: %[reason] */
 	const char *engine_in, *engine_out; /* last engine per direction */
+	uint64_t packets_in, packets_out, retransmits_in, retransmits_out; /* seen by the engine, else 0 */
 	unsigned actconn, feconn, beconn, srvconn, retries, srv_queue, backend_queue;
 	bool is_redispatched; /* "+" before retries */
 	bool is_early; /* option logasap: "+" before Tt and bytes */

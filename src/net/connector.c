@@ -86,6 +86,13 @@ static int source_bind(int fd, const struct connect_request *request, struct por
 	return bind(fd, &source->address.any, source->address.len) == 0 ? 0 : -errno;
 }
 
+/* They only ever lower what would be announced, and nothing breaks without them. */
+static void mirror_set(int fd, const struct connect_mirror *mirror)
+{
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mirror->segment_bytes, sizeof(mirror->segment_bytes));
+	(void)socket_options_window_scale(fd, mirror->window_scale);
+}
+
 static int options_set(int fd, const struct connect_request *request)
 {
 	int error = socket_options_nodelay(fd);
@@ -99,6 +106,8 @@ static int options_set(int fd, const struct connect_request *request)
 	(void)congestion_set(fd, request->congestion);
 	if (error == 0)
 		error = socket_options_urgent_inline(fd);
+	if (request->mirror != NULL)
+		mirror_set(fd, request->mirror);
 	if (error == 0 && request->has_tfo)
 		error = flag_set(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT);
 	return error;

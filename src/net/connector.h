@@ -5,7 +5,14 @@
 
 /* has_tfo: the SYN may then wait for the first write (and 0 be returned at once),
  * so ask for it only with bytes for the server in hand. */
+/* What another connection has agreed on, to agree on the same as far as that is ours to say. */
+struct connect_mirror {
+	unsigned segment_bytes; /* the largest segment */
+	unsigned window_scale; /* that is announced at most */
+};
+
 struct connect_request {
+	const struct connect_mirror *mirror; /* NULL: all as it comes */
 	const struct address *destination;
 	const struct config_source_address *source; /* NULL or !is_set: the kernel's choice */
 	const struct config_keepalive *keepalive;

@@ -73,6 +73,7 @@ static int listener_add(struct frontend *frontend, const struct config_bind *con
 	listener->frontend = frontend;
 	listener->config = config;
 	listener->maxconn = config->maxconn;
+	listener->window_scale_max = WINDOW_SCALE_ANY;
 	listener->sockets = calloc(frontend->workers, sizeof(*listener->sockets));
 	listener->counters = traffic_counters_create(frontend->workers);
 	if (!listener->sockets || !listener->counters)
@@ -201,6 +202,18 @@ static int connection_options_set(int fd, const struct opening *opening, const s
 	if (error == 0)
 		error = socket_options_buffers(fd, global->client_rcvbuf, global->client_sndbuf);
 	return error;
+}
+
+void listener_window_scale_lower(struct listener *listener, unsigned scale_max)
+{
+	uint32_t known = __atomic_load_n(&listener->window_scale_max, __ATOMIC_RELAXED);
+	do {
+		if (scale_max >= known)
+			return;
+	} while (!__atomic_compare_exchange_n(
+		&listener->window_scale_max, &known, scale_max, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	for (unsigned i = 0; i < listener->sockets_count; i++)
+		(void)socket_options_window_scale(listener->sockets[i], scale_max);
 }
 
 void listener_connection_prepare(int fd)

@@ -17,6 +17,7 @@ struct listener {
 	struct endpoint local;
 	bool is_inherited; /* by its number, from whoever started us */
 	int *sockets; /* [workers]; worker w has sockets[w % sockets_count], shared without dup; -1: closed */
+	uint32_t window_scale_max; /* atomic; announced to clients, as far as it was lowered */
 	unsigned sockets_count; /* distinct; unix, abstract and inherited ones: 1 */
 	uint32_t conn_cur; /* gauge, atomic */
 	uint32_t maxconn;
@@ -33,6 +34,8 @@ struct listener {
  * refuses a path that is not a socket. */
 int listener_open_all(struct frontend *frontend, const struct config_global *global, char *ret_reason,
 	size_t reason_size) MUST_USE;
+/* Later clients are announced at most this window scale.  Any thread; only ever lowers. */
+void listener_window_scale_lower(struct listener *listener, unsigned scale_max);
 /* What every accepted TCP socket must have and inherits from a listener that was ours
  * from the start. */
 void listener_connection_prepare(int fd);

@@ -75,3 +75,11 @@ void socket_options_abort_on_close(int fd)
 	/* Cannot fail on a socket; on anything else there is no RST to ask for. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
+
+int socket_options_window_scale(int fd, unsigned scale_max)
+{
+	int clamp = UINT16_MAX << scale_max;
+	if (scale_max >= WINDOW_SCALE_ANY)
+		return 0;
+	return setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp)) == 0 ? 0 : -errno;
+}

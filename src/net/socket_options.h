@@ -16,3 +16,8 @@ int socket_options_buffers(int fd, unsigned rcvbuf_bytes, unsigned sndbuf_bytes)
 int socket_options_urgent_inline(int fd) MUST_USE;
 /* close() then sends RST and forgets what was not delivered. */
 void socket_options_abort_on_close(int fd);
+
+enum { WINDOW_SCALE_ANY = 14 }; /* the largest that TCP has (RFC 7323) */
+/* Before connect() or on a listening socket: announces at most this window scale.  The window
+ * is then at most 65535 << scale, all that such a scale can say.  Returns 0 or -errno. */
+int socket_options_window_scale(int fd, unsigned scale_max);

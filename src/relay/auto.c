@@ -6,7 +6,10 @@
  *   3 (of 3) and more  splice: pages move, bytes do not
  *
  * A big read adds one, a small one takes one off; between the two marks a
- * direction keeps the engine it has. */
+ * direction keeps the engine it has.
+ *
+ * A takeover costs about as much as TAKEOVER_TURNS turns of the pumps: a relay that has had so
+ * many, or moved so much, is likely to have as many again. */
 
 #include "relay/engine.h"
 
@@ -15,6 +18,8 @@ enum {
 	SMALL_READ_BYTES = 16 * 1024,
 	SCORE_SPLICE = 3,
 	SCORE_MAX = 6,
+	TAKEOVER_TURNS = 16,
+	TAKEOVER_BYTES = 256 * 1024,
 };
 
 void relay_auto_learn(struct relay_direction *direction, uint32_t bytes)
@@ -47,4 +52,12 @@ const struct relay_engine *relay_auto_choose(const struct relay *relay, enum rel
 	if (direction->bulk_score == 0)
 		return &relay_engine_copy;
 	return direction->engine;
+}
+
+bool relay_auto_wants_takeover(const struct relay *relay)
+{
+	if (relay->is_takeover_named || relay->turns >= TAKEOVER_TURNS)
+		return true;
+	return relay->directions[RELAY_CLIENT].bytes + relay->directions[RELAY_SERVER].bytes >=
+		TAKEOVER_BYTES;
 }

@@ -10,7 +10,7 @@
 
 #include "base/pool.h"
 #include "loop/loop.h"
-#include "relay/relay.h"
+#include "relay/relay_worker.h"
 
 struct relay_batches {
 	struct loop *loop;

@@ -6,11 +6,13 @@
  * reports the source's end once, after all before it was delivered, and bounds
  * what it holds.
  *
- * The engines of this version are pumps: advance() is called when a socket became
- * ready and does a bounded amount of work, the oldest bytes first. */
+ * Most engines are pumps: advance() is called when a socket became ready and does a
+ * bounded amount of work, the oldest bytes first.  A takeover carries both directions of
+ * a relay without this process, once pumps have brought it to where that can begin; it
+ * reports ends by itself and gives nothing back. */
 #pragma once
 
-#include "relay/relay.h"
+#include "relay/relay_worker.h"
 
 enum engine_progress {
 	ENGINE_WAITING, /* needs an edge: the source is empty or the target full */
@@ -37,8 +39,21 @@ static inline enum engine_progress engine_fail(
 /* What this kernel allows, found by trying. */
 struct kernel_facts {
 	int splice_error; /* 0: a TCP socket can be spliced through a pipe */
+	const char *wire_refusal; /* NULL: the worker has the programs of wire */
 	unsigned pipe_bytes_max; /* the largest pipe that was granted */
 	const char *ring_refusal; /* NULL: a ring can receive into buffers shared by connections */
+};
+
+struct relay_takeover {
+	/* After a run of the pumps, while the relay runs and is not carried: prepares.  When the
+	 * sockets have no part any more it calls relay_takeover_enter(). */
+	void (*prepare)(struct relay *relay);
+	/* The pumps were let go of: what has not gone too far is undone. */
+	void (*leave)(struct relay *relay);
+	/* As relay_part() and relay_sample() say. */
+	bool (*part)(struct relay *relay, bool is_reset);
+	void (*sample)(struct relay *relay);
+	struct relay_packets (*packets)(const struct relay *relay, enum relay_side from);
 };
 
 struct relay_engine {
@@ -60,11 +75,14 @@ struct relay_engine {
 	/* After a refusal: whether it could take directions again.  NULL: always. */
 	bool (*has_room)(const struct relay_worker *worker);
 	bool takes_urgent; /* carries a stream with urgent data in it */
+	/* NULL for a pump; a takeover has none of the three before. */
+	const struct relay_takeover *takeover;
 };
 
 /* In order of preference, NULL-terminated; the last one is always available. */
 extern const struct relay_engine *const relay_engines[];
-extern const struct relay_engine relay_engine_copy, relay_engine_splice, relay_engine_uring;
+extern const struct relay_engine relay_engine_copy, relay_engine_splice, relay_engine_uring,
+	relay_engine_wire;
 
 const struct relay_engine *relay_engine_find(const char *name);
 unsigned relay_engine_index(const struct relay_engine *engine);
@@ -82,10 +100,21 @@ void relay_note_written(struct relay *relay, enum relay_side from, uint32_t byte
 /* The source failed while bytes from it are still held; the caller returns
  * ENGINE_SOURCE_ENDED once they are delivered. */
 void relay_note_source_failed(struct relay *relay, enum relay_side from, int error);
+/* For takeovers.  The pumps hand on what they hold and read no more, or read again. */
+void relay_takeover_flush(struct relay *relay, bool is_flushing);
+/* Both directions are carried from now on: the pumps let go, the sockets
+ * are no longer watched. */
+void relay_takeover_enter(struct relay *relay);
+/* The source has ended and its target knows. */
+void relay_takeover_half_closed(struct relay *relay, enum relay_side from);
+/* It is over; as on_end says.  `error` is that of the broken side. */
+void relay_takeover_finish(struct relay *relay, enum relay_outcome outcome, enum relay_side side, int error);
 /* Copies bytes that the target must get first into a held copy buffer.  Returns 0 or -ENOMEM. */
 int relay_copy_hold(struct relay *relay, enum relay_side from, const void *bytes, uint32_t len) MUST_USE;
 
 /* auto.c: the engine that the direction should have now (maybe the one it has). */
 const struct relay_engine *relay_auto_choose(const struct relay *relay, enum relay_side from);
+/* auto.c: whether the relay is worth a takeover now. */
+bool relay_auto_wants_takeover(const struct relay *relay);
 /* auto.c: one read brought so many bytes of at most so many. */
 void relay_auto_learn(struct relay_direction *direction, uint32_t bytes);

@@ -2,7 +2,7 @@
  * How bytes move is the engines' matter; whose turn it is and when it is over is
  * decided here. */
 
-#include "relay/relay.h"
+#include "relay/relay_worker.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -37,7 +37,8 @@ static void engine_leave(struct relay *relay, enum relay_side from)
 	struct relay_direction *direction = &relay->directions[from];
 	if (direction->engine == NULL)
 		return;
-	direction->engine->discard(relay, from);
+	if (direction->engine->takeover == NULL)
+		direction->engine->discard(relay, from);
 	counter_add(&engine_counters(relay->worker, direction->engine)->directions_now, (uint64_t)-1);
 }
 
@@ -81,6 +82,8 @@ static void let_go(struct relay *relay, bool will_close_fds)
 {
 	struct loop *loop = relay->worker->options.loop;
 	relay->is_running = false;
+	if (relay->taken != NULL)
+		relay->takeover->takeover->leave(relay);
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		engine_leave(relay, side);
 		loop_watch_remove(loop, &relay->ends[side].watch, will_close_fds);
@@ -99,6 +102,30 @@ void relay_stop(struct relay *relay)
 {
 	if (relay->is_running)
 		let_go(relay, true);
+}
+
+bool relay_part(struct relay *relay, bool is_reset)
+{
+	CHECK(!relay->is_running);
+	return relay->taken != NULL && relay->takeover->takeover->part(relay, is_reset);
+}
+
+void relay_sample(struct relay *relay)
+{
+	if (relay->is_carried && relay->taken != NULL)
+		relay->takeover->takeover->sample(relay);
+}
+
+struct relay_packets relay_packets(const struct relay *relay, enum relay_side from)
+{
+	if (relay->is_carried && relay->taken != NULL)
+		return relay->takeover->takeover->packets(relay, from);
+	return (struct relay_packets){0};
+}
+
+const char *relay_takeover_words(const struct relay *relay)
+{
+	return wire_reason_words(relay->takeover_reason);
 }
 
 /* The side's socket is broken.  Nothing can reach it any more; what it had sent
@@ -205,12 +232,26 @@ static void blocked_note(struct relay *relay, enum relay_side from)
 	relay->active_ms[is_blocked ? relay_other(from) : from] = loop_now_ms(relay->worker->options.loop);
 }
 
+/* While flushing what can be read is none of the engine's business. */
+static enum engine_progress engine_advance(
+	struct relay *relay, enum relay_side from, struct engine_failure *ret_failure)
+{
+	struct relay_direction *direction = &relay->directions[from];
+	bool may_read = direction->may_read;
+	if (!relay->is_flushing)
+		return direction->engine->advance(relay, from, ret_failure);
+	direction->may_read = false;
+	enum engine_progress progress = direction->engine->advance(relay, from, ret_failure);
+	direction->may_read = may_read;
+	return progress;
+}
+
 static void direction_advance(struct relay *relay, enum relay_side from)
 {
 	struct relay_direction *direction = &relay->directions[from];
 	struct engine_failure failure = {0};
 	engine_review(relay, from);
-	enum engine_progress progress = direction->engine->advance(relay, from, &failure);
+	enum engine_progress progress = engine_advance(relay, from, &failure);
 	if (progress == ENGINE_REFUSED) {
 		fall_back(relay, from);
 		progress = direction->engine->advance(relay, from, &failure);
@@ -237,13 +278,15 @@ static void direction_advance(struct relay *relay, enum relay_side from)
 static bool direction_has_work(const struct relay *relay, enum relay_side from)
 {
 	const struct relay_direction *direction = &relay->directions[from];
-	if (direction->is_ended)
+	if (direction->is_ended || relay->is_carried)
 		return false;
-	return direction->held != NULL ? direction->may_write : direction->may_read;
+	if (direction->held != NULL)
+		return direction->may_write;
+	return direction->may_read && !relay->is_flushing;
 }
 
 /* A failure in one direction may give work to the other: hence twice over both. */
-static void run(struct relay *relay)
+static void pumps_run(struct relay *relay)
 {
 	for (unsigned turn = 0; turn < 2 * RELAY_SIDES; turn++) {
 		enum relay_side from = turn % RELAY_SIDES == 0 ? RELAY_CLIENT : RELAY_SERVER;
@@ -254,6 +297,15 @@ static void run(struct relay *relay)
 		if (direction_has_work(relay, from))
 			direction_advance(relay, from);
 	}
+}
+
+static void run(struct relay *relay)
+{
+	pumps_run(relay);
+	if (relay->turns < UINT16_MAX)
+		relay->turns++;
+	if (relay->is_running && relay->takeover != NULL && !relay->is_carried)
+		relay->takeover->takeover->prepare(relay);
 }
 
 static void on_task(struct loop_task *task)
@@ -299,6 +351,36 @@ static void on_server_ready(struct loop_watch *watch, unsigned events)
 	run(relay);
 }
 
+/* --- engines that carry both directions --- */
+
+void relay_takeover_flush(struct relay *relay, bool is_flushing)
+{
+	if (relay->is_flushing && !is_flushing)
+		loop_task_schedule(relay->worker->options.loop, &relay->task);
+	relay->is_flushing = is_flushing;
+}
+
+void relay_takeover_enter(struct relay *relay)
+{
+	for (unsigned side = 0; side < RELAY_SIDES; side++) {
+		engine_move(relay, side, relay->takeover);
+		loop_watch_remove(relay->worker->options.loop, &relay->ends[side].watch, false);
+	}
+	relay->is_carried = true;
+}
+
+void relay_takeover_half_closed(struct relay *relay, enum relay_side from)
+{
+	relay->directions[from].is_ended = true;
+	relay->worker->options.on_half_closed(relay, from);
+}
+
+void relay_takeover_finish(struct relay *relay, enum relay_outcome outcome, enum relay_side side, int error)
+{
+	relay->ends[side].error = (uint8_t)error;
+	finish(relay, outcome, side);
+}
+
 /* --- start --- */
 
 static int watch_side(struct relay *relay, enum relay_side side, int fd)
@@ -323,7 +405,7 @@ static const struct relay_engine *engine_wanted(struct relay_worker *worker, con
 	if (name == NULL || strcmp(name, "auto") == 0)
 		return NULL;
 	const struct relay_engine *engine = relay_engine_find(name);
-	if (engine == NULL)
+	if (engine == NULL || engine->takeover != NULL)
 		return NULL;
 	if (worker->engine_refusals[relay_engine_index(engine)] != NULL) {
 		counter_add(&engine_counters(worker, engine)->refusals, 1);
@@ -342,10 +424,38 @@ static void direction_start(struct relay *relay, enum relay_side from, const cha
 	engine_enter(relay, from, &relay_engine_copy);
 }
 
+/* Both directions or none.  What a name asks for and is not available is counted. */
+static void takeover_start(struct relay *relay, const struct relay_start_options *options)
+{
+	struct relay_worker *worker = relay->worker;
+	relay->takeover = NULL;
+	relay->taken = NULL;
+	relay->takeover_due_ms = 0;
+	relay->turns = relay->takeover_tries = relay->takeover_reason = 0;
+	relay->is_carried = relay->is_takeover_named = relay->is_flushing = false;
+	for (unsigned i = 0; relay_engines[i] != NULL; i++) {
+		const struct relay_engine *engine = relay_engines[i];
+		unsigned named = 0, left_open = 0;
+		for (unsigned side = 0; side < RELAY_SIDES && engine->takeover != NULL; side++) {
+			const char *name = options->engines[side];
+			named += name != NULL && strcmp(name, engine->name) == 0;
+			left_open += name == NULL || strcmp(name, "auto") == 0;
+		}
+		if (worker->engine_refusals[i] != NULL)
+			counter_add(&worker->engines[i].refusals, named);
+		if (named + left_open < RELAY_SIDES || worker->engine_refusals[i] != NULL)
+			continue;
+		relay->takeover = engine;
+		relay->is_takeover_named = named > 0;
+		return;
+	}
+}
+
 int relay_start(struct relay *relay, struct relay_worker *worker, const struct relay_start_options *options)
 {
 	relay->worker = worker;
 	loop_task_init(&relay->task, on_task);
+	takeover_start(relay, options);
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		direction_start(relay, side, options->engines[side]);
 		relay->ends[side].error = 0;
@@ -390,6 +500,10 @@ int relay_worker_init(struct relay_worker *worker, const struct relay_worker_opt
 	memset(worker, 0, sizeof(*worker));
 	worker->options = *options;
 	kernel_facts_probe(options->loop, &facts);
+	if (options->wire == NULL)
+		facts.wire_refusal = options->wire_refusal != NULL
+			? options->wire_refusal
+			: "neither 'relay wire' nor 'wire-interfaces' asks for it";
 	for (unsigned i = 0; relay_engines[i] != NULL; i++) {
 		int result = engine_open(worker, i, &facts);
 		if (result < 0) {

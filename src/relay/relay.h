@@ -13,8 +13,8 @@
 #include "base/list.h"
 #include "base/status.h"
 #include "loop/loop.h"
-#include "metrics/counters.h"
 
+struct relay_batch;
 struct relay_engine;
 struct relay_worker;
 
@@ -31,7 +31,7 @@ struct relay_direction {
 	const struct relay_engine *engine;
 	const struct relay_engine *wanted; /* named in the configuration; NULL: by what the flow does */
 	uint64_t bytes; /* accepted by the target's socket */
-	void *batch; /* set while it is woken for many bytes only */
+	struct relay_batch *batch; /* set while it is woken for many bytes only */
 	void *held; /* engine's: a buffer or pipe while bytes are stuck */
 	void *flow; /* uring's, as long as it has the direction */
 	uint32_t held_start, held_end;
@@ -64,7 +64,18 @@ struct relay {
 	/* Loop time of each side's last progress.  It begins anew when bytes begin to wait
 	 * for the side, and when its own ones wait no longer. */
 	uint64_t active_ms[RELAY_SIDES];
-	bool is_running;
+	/* An engine that can carry both directions without this process, or NULL; and what it
+	 * keeps of the relay while it prepares to, does, or has done so. */
+	const struct relay_engine *takeover;
+	void *taken;
+	uint64_t takeover_due_ms; /* not to be tried before */
+	uint16_t turns; /* runs with something to do, up to its maximum */
+	uint8_t takeover_tries;
+	uint8_t takeover_reason; /* enum wire_reason: why it does not carry the relay */
+	bool is_takeover_named : 1; /* in the configuration; else by what the flow does */
+	bool is_flushing : 1; /* nothing is read until nothing is held */
+	bool is_carried : 1; /* the engines of both directions are the takeover */
+	bool is_running : 1;
 };
 
 /* Why a relay ended. */
@@ -73,49 +84,6 @@ enum relay_outcome {
 	RELAY_BROKEN, /* ends[side].error says why; what that side had sent was handed on */
 	RELAY_NO_MEMORY, /* bytes were taken and could not be kept: both sides must be reset */
 };
-
-/* Per engine and worker, summed for show relay and metrics. */
-struct relay_engine_counters {
-	counter directions_ever, directions_now, bytes, moves_in, refusals;
-};
-
-enum { RELAY_ENGINES_MAX = 8 };
-
-struct relay_worker_options {
-	struct loop *loop;
-	uint32_t buffer_bytes; /* one read of the copy engine */
-	uint32_t pipe_bytes;
-	uint32_t pipes_max;
-	uint32_t ring_bytes; /* the uring engine's receive buffers, of all relays of the worker */
-	uint32_t wake_bytes; /* a flow that never pauses wakes for so many; 0: for every byte */
-	uint64_t held_bytes_max; /* in copy buffers, all relays of the worker */
-	/* All on the loop's thread.  on_half_closed: `from` has ended and that was
-	 * passed on.  on_side_failed: the side broke, what it had sent is still being
-	 * delivered; only on_end follows.  on_end comes exactly once, last; the relay then
-	 * holds nothing and no longer watches the sockets.  After RELAY_BROKEN the owner
-	 * may keep them; otherwise, and after relay_stop(), it closes them within the same
-	 * pass. */
-	void (*on_half_closed)(struct relay *relay, enum relay_side from);
-	void (*on_side_failed)(struct relay *relay, enum relay_side side);
-	void (*on_end)(struct relay *relay, enum relay_outcome outcome, enum relay_side side);
-};
-
-/* What a worker's relays share. */
-struct relay_worker {
-	struct relay_worker_options options;
-	struct relay_engine_counters engines[RELAY_ENGINES_MAX]; /* by place in relay_engines */
-	void *engine_states[RELAY_ENGINES_MAX]; /* NULL and a reason: unavailable */
-	const char *engine_refusals[RELAY_ENGINES_MAX]; /* NULL: available here */
-	char *shared_buffer;
-	uint64_t held_bytes; /* in private copy buffers now; readable from any thread */
-	uint32_t pipes_used, pipes_made;
-	counter lean_reads; /* made with no room left to keep what the target may refuse */
-};
-
-/* Opens every engine this kernel allows.  Returns 0 or -ENOMEM. */
-int relay_worker_init(struct relay_worker *worker, const struct relay_worker_options *options) MUST_USE;
-/* Every relay must have ended. */
-void relay_worker_release(struct relay_worker *worker);
 
 struct relay_start_options {
 	int fds[RELAY_SIDES];
@@ -138,6 +106,21 @@ int relay_start(
 /* Gives both sockets back at once and throws away what is held; on_end does not
  * follow.  For time-outs, operators and shutdown.  Idempotent. */
 void relay_stop(struct relay *relay);
+
+/* After the end, before the owner closes the sockets: true when the engine keeps both and
+ * says the farewell itself, a reset to each side unless the connection has ended; the
+ * descriptors are then its own. */
+bool relay_part(struct relay *relay, bool is_reset) MUST_USE;
+
+/* Brings bytes and times of activity up to date, which engines in the kernel keep. */
+void relay_sample(struct relay *relay);
+/* What an engine that sees packets has seen from a side by the last sample; else zeros. */
+struct relay_packets {
+	uint64_t packets, retransmits;
+};
+struct relay_packets relay_packets(const struct relay *relay, enum relay_side from);
+/* Why no engine in the kernel carries the relay, in words; "" when one does or none was tried. */
+const char *relay_takeover_words(const struct relay *relay);
 
 /* `from` cannot be expected to send, for its target does not take what it has sent. */
 static inline bool relay_is_blocked(const struct relay *relay, enum relay_side from)

@@ -2,6 +2,8 @@
  * server after a turn-around, redispatch to another. */
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -9,7 +11,7 @@
 #include "net/connector.h"
 #include "session/session_internal.h"
 
-enum { TURN_AROUND_MS = 1000 };
+enum { TURN_AROUND_MS = 1000, TIMESTAMPS_BYTES = 12 };
 
 static void failed(struct session *session, int error);
 
@@ -150,6 +152,20 @@ static bool has_client_bytes(const struct session *session)
 	return recv(session->client_fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+/* Packets are only ever passed on between two connections that agreed on the same. */
+static bool client_mirror(const struct session *session, struct connect_mirror *ret_mirror)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+	if (!session_may_be_wire(session) ||
+		getsockopt(session->client_fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return false;
+	bool has_timestamps = info.tcpi_options & TCPI_OPT_TIMESTAMPS;
+	ret_mirror->segment_bytes = info.tcpi_snd_mss + (has_timestamps ? TIMESTAMPS_BYTES : 0);
+	ret_mirror->window_scale = info.tcpi_options & TCPI_OPT_WSCALE ? info.tcpi_snd_wscale : 0;
+	return true;
+}
+
 static int server_socket_open(struct session *session)
 {
 	const struct config_proxy *proxy = session->backend->config;
@@ -169,6 +185,9 @@ static int server_socket_open(struct session *session)
 		.has_smart_connect = proxy->has_smart_connect,
 		.has_tfo = config->has_tfo && has_client_bytes(session),
 	};
+	struct connect_mirror mirror;
+	if (client_mirror(session, &mirror))
+		request.mirror = &mirror;
 	int result = connector_open(&request, &session->server_fd);
 	if (result < 0 && result != -EINPROGRESS)
 		return result;

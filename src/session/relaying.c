@@ -2,18 +2,20 @@
  * what the relay's end means for the session. */
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include <linux/sockios.h>
 
 #include "base/check.h"
+#include "net/listener.h"
 #include "session/session_internal.h"
 
 enum { CONTSTATS_MS = 5000 };
 
 /* `option splice-request` and `splice-response` force the engine of one direction,
  * `relay` names it for both; splice-auto is what auto does anyway. */
-static const char *engine_for(const struct session *session, enum relay_side from)
+const char *session_engine_for(const struct session *session, enum relay_side from)
 {
 	const struct config_proxy *frontend = session_frontend_config(session);
 	const struct config_proxy *backend = session->backend->config;
@@ -24,6 +26,25 @@ static const char *engine_for(const struct session *session, enum relay_side fro
 	if (backend->relay != NULL)
 		return backend->relay;
 	return frontend->relay != NULL ? frontend->relay : session->table->global->relay;
+}
+
+static bool is_open_to_wire(const char *engine)
+{
+	return engine == NULL || strcmp(engine, "auto") == 0 || strcmp(engine, "wire") == 0;
+}
+
+bool session_may_be_wire(const struct session *session)
+{
+	return session->table->relay_worker.options.wire != NULL && session->client.family != AF_UNIX &&
+		is_open_to_wire(session_engine_for(session, RELAY_CLIENT)) &&
+		is_open_to_wire(session_engine_for(session, RELAY_SERVER));
+}
+
+void session_on_window_scale(struct relay *relay, unsigned scale_max)
+{
+	struct session *session = container_of(relay, struct session, relay);
+	if (relay->is_takeover_named)
+		listener_window_scale_lower(session->listener, scale_max);
 }
 
 static uint32_t side_timeout_ms(const struct session *session, enum relay_side side)
@@ -112,6 +133,7 @@ static void timed_out(struct session *session, enum relay_side side)
 void session_relay_timeout(struct session *session)
 {
 	uint64_t now_ms = session_now_ms(session);
+	relay_sample(&session->relay);
 	session_count_bytes(session);
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		if (side_deadline_ms(session, side) <= now_ms) {
@@ -130,7 +152,8 @@ void session_relay_begin(struct session *session, unsigned server_events)
 		.is_fast_open = {false, server->has_tfo},
 		.is_local = {session->client.family == AF_UNIX, server->address.any.sa_family == AF_UNIX},
 		.ready = {session->client_events, server_events},
-		.engines = {engine_for(session, RELAY_CLIENT), engine_for(session, RELAY_SERVER)},
+		.engines = {session_engine_for(session, RELAY_CLIENT),
+			session_engine_for(session, RELAY_SERVER)},
 	};
 	session_enter(session, SESSION_RELAYING);
 	int result = relay_start(&session->relay, &session->table->relay_worker, &options);

@@ -253,6 +253,7 @@ void session_close(struct session *session, enum close_reason reason, enum sessi
 	struct session_table *table = session->table;
 	CHECK(session->reason == CLOSE_NONE);
 	session->reason = (uint8_t)reason;
+	relay_sample(&session->relay);
 	relay_stop(&session->relay);
 	session_queue_leave(session);
 	end_count(session);
@@ -265,6 +266,9 @@ void session_close(struct session *session, enum close_reason reason, enum sessi
 		client = FAREWELL_RESET;
 	if (session->backend != NULL && session->backend->config->has_nolinger)
 		server = FAREWELL_RESET;
+	/* A packet engine cannot make an orderly end where there was none. */
+	if (relay_part(&session->relay, reason != CLOSE_FINISHED))
+		session->client_fd = session->server_fd = -1;
 	socket_give_back(session, RELAY_CLIENT, client);
 	socket_give_back(session, RELAY_SERVER, server);
 	acceptor_release(table->limits, session->listener);
@@ -286,6 +290,7 @@ int session_table_init(struct session_table *table)
 {
 	struct relay_worker_options options = table->relay_worker.options;
 	options.loop = table->loop;
+	options.on_window_scale = session_on_window_scale;
 	options.on_half_closed = session_on_half_closed;
 	options.on_side_failed = session_on_side_failed;
 	options.on_end = session_on_relay_end;

@@ -14,7 +14,7 @@
 #include "loop/loop.h"
 #include "net/acceptor.h"
 #include "net/frontend.h"
-#include "relay/relay.h"
+#include "relay/relay_worker.h"
 #include "session/close_reason.h"
 
 enum session_state {
@@ -80,6 +80,9 @@ struct session_view {
 	const char *engines[RELAY_SIDES]; /* NULL before relaying */
 	uint16_t moves[RELAY_SIDES];
 	bool is_ended[RELAY_SIDES]; /* the source has closed */
+	struct relay_packets packets[RELAY_SIDES]; /* of engines that see packets */
+	const char
+		*takeover_words; /* why no engine in the kernel carries it; "": none was tried, or one does */
 	unsigned retries;
 };
-void session_view(const struct session *session, struct session_view *ret_view);
+void session_view(struct session *session, struct session_view *ret_view);

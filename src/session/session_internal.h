@@ -69,6 +69,11 @@ void session_server_release(struct session *session);
 /* relaying.c */
 void session_relay_begin(struct session *session, unsigned server_events);
 void session_relay_timeout(struct session *session);
+/* The engine of a direction as the configuration names it; NULL or "auto": as it sees fit. */
+const char *session_engine_for(const struct session *session, enum relay_side from);
+/* Whether the packet engine may come to carry the session. */
+bool session_may_be_wire(const struct session *session);
+void session_on_window_scale(struct relay *relay, unsigned scale_max);
 void session_on_half_closed(struct relay *relay, enum relay_side from);
 void session_on_side_failed(struct relay *relay, enum relay_side side);
 void session_on_relay_end(struct relay *relay, enum relay_outcome outcome, enum relay_side side);

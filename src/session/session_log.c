@@ -72,6 +72,16 @@ static void record_gauges(const struct session *session, struct log_record *reco
 		record->srvconn = __atomic_load_n(&session->last_server->conn_cur, __ATOMIC_RELAXED);
 }
 
+static void record_packets(const struct session *session, struct log_record *record)
+{
+	struct relay_packets in = relay_packets(&session->relay, RELAY_CLIENT);
+	struct relay_packets out = relay_packets(&session->relay, RELAY_SERVER);
+	record->packets_in = in.packets;
+	record->packets_out = out.packets;
+	record->retransmits_in = in.retransmits;
+	record->retransmits_out = out.retransmits;
+}
+
 static void record_fill(const struct session *session, bool is_early, struct log_record *record)
 {
 	const struct close_reason_row *row = close_reason_row(session->reason);
@@ -87,6 +97,7 @@ static void record_fill(const struct session *session, bool is_early, struct log
 	record_gauges(session, record);
 	record->bytes_in = session->relay.directions[RELAY_CLIENT].bytes;
 	record->bytes_out = session->relay.directions[RELAY_SERVER].bytes;
+	record_packets(session, record);
 	record->end_cause = row->letter;
 	record->end_phase = phase_of(session);
 	record->end_reason = row->words;
@@ -139,15 +150,18 @@ static void view_sides(const struct session *session, struct session_view *view)
 		view->held[side] = relay_held_bytes(&session->relay, side);
 		view->engines[side] = relay_engine_name(&session->relay, side);
 		view->moves[side] = direction->moves;
+		view->packets[side] = relay_packets(&session->relay, side);
 		view->is_ended[side] = direction->is_ended;
 		uint64_t active_ms = session->relay.active_ms[side];
 		view->idle_ms[side] = now_ms - (active_ms != 0 ? active_ms : session->accepted_ms);
 	}
 }
 
-void session_view(const struct session *session, struct session_view *ret_view)
+void session_view(struct session *session, struct session_view *ret_view)
 {
 	memset(ret_view, 0, sizeof(*ret_view));
+	relay_sample(&session->relay);
+	ret_view->takeover_words = relay_takeover_words(&session->relay);
 	ret_view->id = session->id;
 	ret_view->state = session->state;
 	ret_view->frontend = session_frontend_config(session)->name;

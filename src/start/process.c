@@ -2,6 +2,7 @@
 
 #include "start/process.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -41,8 +42,21 @@ static int report(const char *what, const char *name)
 	return -error;
 }
 
-int process_privileges_drop(const struct config_global *global)
+/* The packet engine goes on entering connections into its tables and reading sockets. */
+static int bpf_rights_keep(void)
 {
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_BPF, CAP_PERFMON, -1) != 0 ||
+		capng_apply(CAPNG_SELECT_CAPS) != 0)
+		return report("keep", "CAP_BPF and CAP_PERFMON for relay wire");
+	return 0;
+}
+
+int process_privileges_drop(const struct config_global *global, bool keeps_bpf)
+{
+	bool is_leaving_root = global->uid > 0 && geteuid() == 0;
+	if (keeps_bpf && is_leaving_root && prctl(PR_SET_KEEPCAPS, 1) != 0)
+		return report("keep", "the capabilities of relay wire");
 	if (global->chroot != NULL && (chroot(global->chroot) != 0 || chdir("/") != 0))
 		return report("change the root to", global->chroot);
 	if (global->gid >= 0) {
@@ -54,6 +68,11 @@ int process_privileges_drop(const struct config_global *global)
 	}
 	if (global->uid >= 0 && setuid((uid_t)global->uid) != 0)
 		return report("change to user", global->user != NULL ? global->user : "uid");
+	if (keeps_bpf && is_leaving_root) {
+		int kept = bpf_rights_keep();
+		if (kept < 0)
+			return kept;
+	}
 	/* A change of user takes the permission to dump core away. */
 	if (global->is_dumpable && prctl(PR_SET_DUMPABLE, 1) != 0)
 		return report("keep", "core files possible (set-dumpable)");

@@ -9,8 +9,9 @@
 int process_pidfile_open(const char *path, int *ret_fd) MUST_USE;
 void process_pidfile_write(int fd);
 
-/* Chroot, group, user as the configuration says.  Reports by log_event. */
-int process_privileges_drop(const struct config_global *global) MUST_USE;
+/* Chroot, group, user as the configuration says.  With keeps_bpf a change from root to another
+ * user leaves CAP_BPF and CAP_PERFMON, and no other.  Reports by log_event. */
+int process_privileges_drop(const struct config_global *global, bool keeps_bpf) MUST_USE;
 
 /* Forks; the parent exits with 0 once the child calls process_background_ready(),
  * or with 1 when the child dies before. */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "log/log_format.h"
 #include "net/congestion.h"
+#include "worker/instance_wire.h"
 
 enum {
 	FDS_RESERVED = 128, /* logs, runtime clients, metrics, loops */
@@ -65,6 +66,8 @@ static void limits_derive(struct instance *instance)
 	unsigned long wanted = global->ulimit_n;
 	if (wanted == 0 && global->maxconn != 0)
 		wanted = fixed + (unsigned long)FDS_PER_SESSION * global->maxconn + 2ul * instance->pipes_max;
+	if (wanted != 0 && global->ulimit_n == 0 && instance_wire_is_wanted(instance->config))
+		wanted += FDS_PER_SESSION * (global->maxconn / 2);
 	instance->fd_limit = fd_limit_raise(wanted);
 	if (global->maxconn != 0) {
 		instance->limits.maxconn = global->maxconn;
@@ -256,6 +259,7 @@ static int instance_build(struct instance *instance)
 	if (result < 0)
 		return result;
 	instance->event_ring = log_ring_add(instance->log_sender);
+	instance_wire_create(instance);
 	result = proxies_add(instance);
 	if (result < 0)
 		return result;
@@ -317,6 +321,9 @@ int instance_start(struct instance *instance)
 	int prepared = servers_prepare(instance);
 	if (prepared < 0)
 		return prepared;
+	int started = instance_wire_start(instance);
+	if (started < 0)
+		return started;
 	for (unsigned i = 0; i < instance->workers_count; i++) {
 		int result = worker_start(&instance->workers[i]);
 		if (result < 0) {
@@ -455,6 +462,7 @@ void instance_stop(struct instance *instance)
 {
 	for (unsigned i = 0; instance->workers != NULL && i < instance->workers_count; i++)
 		worker_stop(&instance->workers[i]);
+	instance_wire_stop(instance);
 	instance->state = INSTANCE_STOPPED;
 }
 
@@ -482,6 +490,7 @@ void instance_destroy(struct instance *instance)
 	for (unsigned i = 0; instance->workers != NULL && i < instance->workers_count; i++)
 		worker_release(&instance->workers[i]);
 	free(instance->workers);
+	instance_wire_destroy(instance);
 	free(instance->stop_change);
 	/* Jobs that came back while the workers ended are run, so that their memory goes. */
 	loop_run_once(instance->control_loop, 0);

@@ -156,6 +156,9 @@ static int sessions_init(struct worker *worker)
 	options->pipes_max = instance->pipes_max / instance->workers_count;
 	if (worker->index < instance->pipes_max % instance->workers_count)
 		options->pipes_max++;
+	options->wire = instance->wire;
+	options->wire_refusal = instance->wire_refusal[0] != '\0' ? instance->wire_refusal : NULL;
+	options->wire_parked_max = instance->wire_parked_max / instance->workers_count + 1;
 	options->held_bytes_max = instance->held_bytes_max / instance->workers_count;
 	return session_table_init(table);
 }

@@ -327,9 +327,37 @@ static void each_mode_does_its_own(void **state)
 			packet_make(&segment, &packet);
 			struct run run = wire_run(&packet, &options);
 			assert_int_equal(run.result, wanted[kind]);
-			if (run.result != REDIRECTED)
+			/* The socket's own reset gets numbers; see the next test. */
+			if (cases[i].mode == WIRE_CLOSED && kind == 4)
+				assert_true(packet_is_sound(&run.out));
+			else if (run.result != REDIRECTED)
 				assert_untouched(&packet, &run);
 		}
+}
+
+static void a_reset_of_a_killed_connection_gets_the_numbers_due(void **state)
+{
+	(void)state;
+	wire_rig_need();
+	FOR_EACH_FAMILY(family)
+	{
+		wire_rig_pair(*family, WIRE_CLOSED);
+		struct segment segment = wire_segment(*family), expected;
+		struct packet packet, wanted;
+		segment.is_leaving = true;
+		segment.flags = RST | ACK;
+		segment.seq = 1;
+		segment.ack = 2;
+		segment.payload = 0;
+		expected = segment;
+		expected.seq = CLIENT_ACK;
+		expected.ack = CLIENT_SEQ;
+		packet_make(&segment, &packet);
+		packet_make(&expected, &wanted);
+		struct run run = wire_run(&packet, &(struct run_options){.program = WIRE_EGRESS});
+		assert_int_equal(run.result, TO_STACK);
+		assert_memory_equal(run.out.bytes, wanted.bytes, wanted.len);
+	}
 }
 
 static void what_was_forwarded_leaves_by_egress(void **state)
@@ -417,6 +445,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_plain_tcp_for_us_is_untouched),
 		cmocka_unit_test(urgent_data_congestion_marks_and_any_flags_stay),
 		cmocka_unit_test(each_mode_does_its_own),
+		cmocka_unit_test(a_reset_of_a_killed_connection_gets_the_numbers_due),
 		cmocka_unit_test(what_was_forwarded_leaves_by_egress),
 		cmocka_unit_test(hop_limits_and_sizes_are_minded),
 		cmocka_unit_test(every_redirect_is_accepted),

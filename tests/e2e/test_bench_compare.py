@@ -103,6 +103,22 @@ def check_kept(kept, directory):
 
 
 @pytest.mark.limit(60)
+@pytest.mark.parametrize("workload, rate, error", [("dribble-64", 6400, 0.05), ("incast-64", 3008, 0.1)])
+def test_a_load_with_a_rate_of_its_own_is_carried(directory, workload, rate, error):
+    kept, page = Path(directory) / "kept.json", Path(directory) / "page.md"
+    done = compare("--quick", "--rounds", 1, "--seconds", 1, "--topologies", "loopback", "--workloads", workload,
+                   "--subjects", "direct,spliced-auto", "--json", kept, "--markdown", page)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(kept.read_text())["topologies"]["loopback"]["workloads"][workload]["subjects"]
+    for row in rows.values():
+        figures = row["rounds"][0]["figures"]
+        assert row["verified"]["wrong"] is None and row["verified"]["bytes"] > 0
+        assert figures["throughput"] == pytest.approx(rate, rel=error) and figures["p99_us"] > 0
+    assert rows["spliced-auto"]["rounds"][0]["figures"]["proxy_cpu_s_per_unit"] > 0
+    assert "at a rate of its own" in page.read_text()
+
+
+@pytest.mark.limit(60)
 def test_idle_connections_cost_memory(directory):
     kept = Path(directory) / "kept.json"
     done = compare("--quick", "--rounds", 1, "--seconds", 0.2, "--topologies", "loopback", "--workloads", "idle-2000",

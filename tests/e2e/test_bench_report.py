@@ -5,6 +5,8 @@ import contextlib
 import io
 import json
 import math
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +17,8 @@ BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
 import compare_main  # noqa: E402
-from splicebench import agreement, costs, figures, options, questions, report, rounds, signals, steps  # noqa: E402
-from splicebench import subjects, tables, topology, workloads  # noqa: E402
+from splicebench import agreement, charts, costs, figures, options, programs, questions, report  # noqa: E402
+from splicebench import rounds, signals, steps, subjects, tables, topology, workloads  # noqa: E402
 from splicebench.programs import SubjectError, UsageError  # noqa: E402
 
 
@@ -214,6 +216,12 @@ def test_what_watch_counts_is_told_for_a_message():
     assert "syscalls_per_work" not in costs.watched_figures(said, workloads.ALL["pingpong-64"], 10_000)
 
 
+def test_a_child_that_lost_its_parent_before_it_could_say_so_does_not_become_its_program():
+    for parent, status in ((os.getpid(), 0), (os.getppid(), 1)):
+        child = subprocess.Popen(["/bin/true"], preexec_fn=programs.die_with(parent))
+        assert child.wait(10) == status
+
+
 def test_steps_are_shortened_to_keep_the_time_and_never_below_the_least():
     assert figures.seconds_per_step(100, 100, 0.3, 0.2, 2) == 0.7
     assert figures.seconds_per_step(10, 100, 0.3, 0.2, 2) == 0.2
@@ -259,6 +267,30 @@ def test_the_report_has_medians_ratios_errors_and_the_ceiling():
     assert "The generator's ceiling here (direct): 110 messages/s. spliced-auto reached more than 85% of it" in page
     assert "* nginx-64k: nginx is not installed" in page
     assert "`splicebench compare --quick`, 2024-02-03, 1 min 01 s" in page
+
+
+@pytest.mark.parametrize("kind", sorted(workloads.PACED))
+def test_a_load_with_a_rate_of_its_own_has_no_ceiling(kind):
+    kept = results(direct=row(100, 100, 100), haproxy=row(100, 100, 100))
+    entry = kept["topologies"]["loopback"]["workloads"].pop("pingpong-64")
+    kept["topologies"]["loopback"]["workloads"][f"{kind}-64"] = {**entry, "kind": kind}
+    page = report.markdown(kept)
+    assert "The generator's ceiling" not in page and report.PACED_NOTE in page
+    assert f"### {kind}-64: 64 connections, --rate " in page
+
+
+def test_every_kind_of_load_is_known_to_all_reports():
+    """A comparison of a kind is reported, drawn, and compared with another."""
+    for kind in {workload.kind for workload in workloads.ALL.values()}:
+        kept = results(direct=row(100, 110), haproxy=row(50, 55))
+        kept["topologies"]["loopback"]["workloads"]["pingpong-64"]["kind"] = kind
+        assert report.markdown(kept) and charts.charts_of({"kind": kind})
+        agreement.compare_runs(kept, kept)
+    assert {"rate", "cpu", "p99"} == {suffix for suffix, _, _ in charts.charts_of({"kind": "incast"})}
+
+
+def test_what_is_chosen_by_name_costs_no_default_comparison_time():
+    assert not {workloads.ALL[name].kind for name in workloads.DEFAULT + workloads.QUICK} & workloads.PACED
 
 
 def test_failures_dropped_and_disturbed_steps_are_in_the_report():

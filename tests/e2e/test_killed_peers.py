@@ -41,6 +41,7 @@ def test_a_killed_server_ends_the_connection(make_link, start_proxy, endpoint, c
         client.sendall(b"q" * 1000)
         server.order("send", "sent")
         data += receive_exactly(client, 50_000)
+        server.order("peek", "unread")
     server.kill()
     rest, ending = receive_to_end(client)
     assert rest == b"" and set(data) == set(b"y")

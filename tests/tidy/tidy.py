@@ -73,6 +73,9 @@ ALLOCATION_ALLOWED = {
     ("src/relay/engine_copy.c", "open_worker"),  # once a worker
     ("src/relay/engine_copy.c", "relay_copy_hold"),  # only while bytes are stuck; memory-max is the bound
     ("src/relay/engine_splice.c", "open_worker"),  # once a worker
+    ("src/relay/engine_wire.c", "open_worker"),  # once a worker
+    ("src/relay/wire_hub.c", "entries_make"),  # once a process
+    ("src/relay/wire_hub.c", "wire_hub_create"),  # once a process
     ("src/relay/engine_splice.c", "pipe_create"),  # kept in a pool; maxpipes is the bound
     ("src/relay/engine_uring.c", "open_worker"),  # once a worker
     ("src/session/choose.c", "enter_queue"),  # only a session that must wait; maxconn is the bound

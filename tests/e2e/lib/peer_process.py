@@ -101,15 +101,18 @@ def connect_and_send(kind, address, count):
 
 
 def serve_one_silent(kind, address, count):
-    """Accepts one connection; "send" writes count bytes; nothing is ever read."""
+    """Accepts one connection; "send" writes count bytes, "peek" waits for some; nothing is ever read."""
     listener = socket.socket(kind)
     listener.bind(address)
     listener.listen(5)
     say("ready")
     peer = listener.accept()[0]
-    for _ in sys.stdin:
-        peer.sendall(b"y" * count)
-        say("sent")
+    for line in sys.stdin:
+        if line.startswith("peek"):
+            say("unread" if peer.recv(1, socket.MSG_PEEK) else "end")
+        else:
+            peer.sendall(b"y" * count)
+            say("sent")
 
 
 _MODES = {"echo": serve_echo, "hold": hold_connections, "send": connect_and_send, "silent": serve_one_silent}
