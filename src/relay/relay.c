@@ -203,6 +203,11 @@ static void direction_failed(struct relay *relay, enum relay_side from, const st
 	end_fail(relay, failure->side, failure->error);
 }
 
+void relay_note_source_failed(struct relay *relay, enum relay_side from, int error)
+{
+	end_fail(relay, from, error);
+}
+
 /* --- work --- */
 
 /* No pipe.  That is not the only way: copy serves this time. */
@@ -499,7 +504,7 @@ int relay_worker_init(struct relay_worker *worker, const struct relay_worker_opt
 	struct kernel_facts facts;
 	memset(worker, 0, sizeof(*worker));
 	worker->options = *options;
-	kernel_facts_probe(&facts);
+	kernel_facts_probe(options->loop, &facts);
 	if (options->wire == NULL)
 		facts.wire_refusal = options->wire_refusal != NULL
 			? options->wire_refusal

@@ -33,6 +33,7 @@ struct relay_direction {
 	uint64_t bytes; /* accepted by the target's socket */
 	struct relay_batch *batch; /* set while it is woken for many bytes only */
 	void *held; /* engine's: a buffer or pipe while bytes are stuck */
+	void *flow; /* uring's, as long as it has the direction */
 	uint32_t held_start, held_end;
 	uint32_t flow_bytes; /* since the last pause, while there is no batch */
 	uint16_t moves; /* times the engine was changed */

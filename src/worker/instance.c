@@ -90,6 +90,33 @@ static void limits_derive(struct instance *instance)
 	instance->limits.maxconn = sessions > 0 ? (uint32_t)sessions : MAXCONN_FALLBACK;
 }
 
+/* --- the loops' back end --- */
+
+static bool is_ring_wanted(const struct config *config)
+{
+	if (strcmp(config->global.loop, "auto") != 0)
+		return strcmp(config->global.loop, "uring") == 0;
+	for (const struct config_proxy *proxy = config->proxies; proxy != NULL; proxy = proxy->next) {
+		if (proxy->relay != NULL && strcmp(proxy->relay, "uring") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The loops of the workers; the control thread's own may be carried over into another
+ * process by -D, which a ring may not. */
+static void loop_choose(struct instance *instance)
+{
+	instance->loop_name = "epoll";
+	if (!is_ring_wanted(instance->config))
+		return;
+	const char *reason = loop_backend_unavailable("uring");
+	if (reason == NULL)
+		instance->loop_name = "uring";
+	else
+		log_event(LOG_LEVEL_WARNING, "loop uring cannot be had, epoll serves: %s.", reason);
+}
+
 /* --- proxies --- */
 
 static int backend_add(struct instance *instance, const struct config_proxy *config, struct backend ***tail)
@@ -231,6 +258,7 @@ static int workers_init(struct instance *instance)
 static int instance_build(struct instance *instance)
 {
 	limits_derive(instance);
+	loop_choose(instance);
 	int result =
 		log_sender_create(instance->control_loop, &instance->config->global, &instance->log_sender);
 	if (result < 0)

@@ -26,6 +26,7 @@ struct instance {
 	enum instance_state state;
 	uint64_t started_wall_us, started_ms;
 	/* In force, derived from the configuration and the machine. */
+	const char *loop_name; /* back end of the workers' loops */
 	uint64_t held_bytes_max; /* of all workers */
 	uint32_t pipes_max; /* of all workers */
 	unsigned long fd_limit;

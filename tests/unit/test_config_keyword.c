@@ -13,8 +13,8 @@ static const char everything[] =
 	" chroot /var/empty\n daemon\n description \"two words\" and more\n uid 12\n gid 34\n user root\n group root\n"
 	" grace 2s\n hard-stop-after 1m\n node here\n pidfile /run/x.pid\n quiet\n set-dumpable\n"
 	" cpu-map 1 0-1\n cpu-map auto:1/1-2 3 5\n cpu-map 1/odd 7\n"
-	" maxconn 4000\n nbthread 4\n wire-interfaces eth0 eth1\n wire-connections 500\n wire-peer\n ulimit-n 9000\n"
-	" maxpipes 50\n relay-tuning buffer-size 64k pipe-size 128k memory-max 1g wake-bytes 96k\n tune.maxaccept -1\n"
+	" loop epoll\n maxconn 4000\n nbthread 4\n wire-interfaces eth0 eth1\n wire-connections 500\n wire-peer\n ulimit-n 9000\n"
+	" maxpipes 50\n relay-tuning buffer-size 64k pipe-size 128k memory-max 1g wake-bytes 96k ring-size 1m\n tune.maxaccept -1\n"
 	" tune.rcvbuf.client 1k\n tune.rcvbuf.server 2k\n tune.sndbuf.client 3k\n tune.sndbuf.server 4k\n"
 	" metrics bind 127.0.0.1:9101 haproxy-names\n stats maxconn 7\n stats timeout 3s\n"
 	" stats socket /run/a.sock mode 660 user root group root level admin expose-fd listeners\n"
@@ -112,6 +112,7 @@ static void check_global(const struct config_global *global)
 	assert_string_equal(global->node, "here");
 	assert_string_equal(global->pidfile, "/run/x.pid");
 	assert_int_equal(global->maxconn, 4000);
+	assert_string_equal(global->loop, "epoll");
 	assert_int_equal(global->nbthread, 4);
 	assert_true(global->has_wire_interfaces);
 	assert_string_equal(global->wire_interfaces[0], "eth0");
@@ -125,6 +126,7 @@ static void check_global(const struct config_global *global)
 	assert_int_equal(global->pipe_bytes, 131072);
 	assert_int_equal(global->held_bytes_max, 1073741824);
 	assert_int_equal(global->wake_bytes, 98304);
+	assert_int_equal(global->ring_bytes, 1048576);
 	assert_int_equal(global->maxaccept, 100000);
 	assert_int_equal(global->client_rcvbuf, 1024);
 	assert_int_equal(global->server_rcvbuf, 2048);
@@ -154,7 +156,7 @@ static void check_stats_sockets(const struct config_stats_socket *first)
 	assert_int_equal(second->uid, 1);
 	assert_int_equal(second->gid, 2);
 	assert_int_equal(second->level, CONFIG_LEVEL_OPERATOR);
-	assert_int_equal(second->place.line, 39);
+	assert_int_equal(second->place.line, 40);
 	assert_null(second->next);
 }
 

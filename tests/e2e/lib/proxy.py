@@ -13,7 +13,9 @@ from lib.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("SPLICED_BINARY", REPOSITORY / "build" / "spliced"))
-ENGINES = ("copy", "splice", "auto")
+ENGINES = ("copy", "splice", "uring", "auto")
+# To run everything on another back end of the loop than the daemon would choose.
+LOOP = os.environ.get("SPLICED_LOOP", "")
 
 # A whole file that is valid, for tests of the command line; its port is to be filled in.
 GOOD = """
@@ -30,7 +32,7 @@ listen relayed
 _CRASH_SIGNS = re.compile(
     r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|CHECK failed|Assertion .* failed"
 )
-_OURS_ONLY = re.compile(r"^\s*(relay|relay-tuning|metrics)\s.*$", re.MULTILINE)
+_OURS_ONLY = re.compile(r"^\s*(loop|relay|relay-tuning|metrics)\s.*$", re.MULTILINE)
 
 
 def is_haproxy():
@@ -68,6 +70,8 @@ def compose(body, engine="auto", socket_path=None, **parts):
     lines = ["global", *global_lines]
     if not any(line.startswith("nbthread") for line in global_lines):
         lines.append("nbthread 2")
+    if LOOP and not any(line.startswith("loop ") for line in global_lines):
+        lines.append(f"loop {LOOP}")
     if socket_path:
         lines.append(f"stats socket {socket_path} mode 600 level admin")
     lines += [f"log {target}" for target in logs]
