@@ -9,6 +9,7 @@
 #include "wire_forward.h"
 #include "wire_icmp.h"
 #include "wire_snapshot.h"
+#include "wire_too_big.h"
 
 #define PACKET_FOR_US 0 /* PACKET_HOST */
 
@@ -36,10 +37,11 @@ static __always_inline __u32 *find_obstacle(struct __sk_buff *skb, const struct 
 	struct wire_cold *cold = &flow->pair->cold[mine];
 	if (hop_limit(skb, packet) <= 1)
 		return &cold->expired;
-	if (is_too_big(skb, packet, flow->pair->path[mine].mtu))
-		return &cold->too_big;
+	/* Before the size, so that only what may be the far host's own is answered. */
 	if (verdict == NUMBERS_OUTSIDE)
 		return &cold->outside;
+	if (is_too_big(skb, packet, flow->pair->path[mine].mtu))
+		return &cold->too_big;
 	/* Only the local socket is sure to have them, and it acknowledges at once. */
 	if (is_drain && packet->payload != 0 && !(packet->flags & (FLAG_FIN | FLAG_RST)) &&
 		!IS_AFTER(packet->end, flow->pair->path[mine].boundary))
@@ -57,7 +59,9 @@ static __always_inline int splice(
 	__u32 *obstacle = find_obstacle(skb, flow, packet, is_drain, verdict);
 	if (obstacle != NULL) {
 		(*obstacle)++;
-		return is_drain || obstacle == &cold->expired ? TO_STACK : DROP;
+		if (is_drain || obstacle == &cold->expired)
+			return TO_STACK;
+		return obstacle == &cold->too_big ? too_big_answer(skb, flow->pair, mine) : DROP;
 	}
 	__u32 lag = is_drain ? lag_of(flow, packet) : 0;
 	options.has_sack_removed = lag != 0;
@@ -87,7 +91,7 @@ int wire_ingress(struct __sk_buff *skb)
 	if (!packet_read(skb, &packet))
 		return icmp_ingress(skb);
 	if (skb->mark == wire_copy_mark)
-		return copy_receive(skb, &packet);
+		return copy_receive(skb);
 	if (!flow_find(skb, &packet, false, &flow))
 		return TO_STACK;
 	__u32 mode = READ_ONCE(flow.pair->mode);

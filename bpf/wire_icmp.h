@@ -6,7 +6,7 @@
 
 #include "wire_forward.h"
 
-enum { ICMP4_UNREACHABLE = 3, ICMP4_EXCEEDED = 11, ICMP4_PARAMETER = 12, ICMP6_LAST = 4, ICMP_LEN = 8 };
+enum { ICMP_LEN = 8 };
 enum { QUOTE_V4 = L4_V4 + ICMP_LEN, QUOTE_V6 = L4_V6 + ICMP_LEN };
 
 struct quoted_tcp { /* RFC 792 promises no more */
@@ -133,7 +133,7 @@ static __always_inline bool icmp_find_v6(struct __sk_buff *skb, struct flow *flo
 	return icmp_accept(bpf_map_lookup_elem(&wire_flows6, &key), tcp, flow);
 }
 
-static __always_inline int icmp_ingress(struct __sk_buff *skb)
+static __noinline int icmp_ingress(struct __sk_buff *skb)
 {
 	struct flow flow = {};
 	bool is_v6 = skb->protocol == bpf_htons(ETH_P_IPV6);

@@ -1,4 +1,4 @@
-/* What the wire programs know about a packet, and sums.
+/* What the wire programs know about a packet.
  *
  * Headers are read through packet pointers that header_at() has checked; any helper
  * that may move the packet makes those invalid, so they are fetched again after it. */
@@ -18,12 +18,14 @@
 #include <bpf/bpf_helpers.h>
 
 #include "shared/wire.h"
+#include "wire_sum.h"
 
 /* Also right for clsact: TC_ACT_UNSPEC asks the next program, then the stack. */
 #define TO_STACK (-1)
 #define DROP     TC_ACT_SHOT
 
 enum { FLAG_FIN = 0x01, FLAG_SYN = 0x02, FLAG_RST = 0x04, FLAG_PSH = 0x08, FLAG_ACK = 0x10, FLAG_URG = 0x20 };
+enum { ICMP4_UNREACHABLE = 3, ICMP4_EXCEEDED = 11, ICMP4_PARAMETER = 12, ICMP6_TOO_BIG = 2, ICMP6_LAST = 4 };
 enum { TCP_MIN = 20, TCP_MAX = 60, L4_V4 = ETH_HLEN + 20, L4_V6 = ETH_HLEN + 40, VLAN_ID_MASK = 0x0fff };
 
 #define READ_ONCE(field)         (*(const volatile __typeof__(field) *)&(field))
@@ -66,18 +68,6 @@ static __always_inline bool is_linear(struct __sk_buff *skb, __u32 len)
 	if (PACKET_POINTER(skb, data) + len <= PACKET_POINTER(skb, data_end))
 		return true;
 	return len <= skb->len && bpf_skb_pull_data(skb, len) == 0;
-}
-
-static __always_inline __u32 sum_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return (__u32)((sum & 0xffffffff) + (sum >> 32));
-}
-
-/* Adds to a running difference that a word (or a half-word) was replaced. */
-static __always_inline void sum_replace(__u64 *sum, __u32 old, __u32 new)
-{
-	*sum += (__u64) new + (__u32)~old;
 }
 
 /* `len` are the bytes that IP says follow its header. */

@@ -69,9 +69,10 @@ struct wire_path {
 	__u8 redirect; /* enum wire_redirect */
 	__u8 next_hop_family;
 	__u8 scale_in, scale_out; /* window scales; must be equal: windows pass as they are */
-	__u32 mtu; /* of the way out, for IP packets */
+	__u32 mtu; /* of the way out, for IP packets; 0: any size */
 	__u32 flags;
-	__u32 reserved;
+	__u8 told_tick; /* when the sender was last told of the size */
+	__u8 reserved[3];
 };
 
 struct wire_hot { /* what the packets of a direction have shown */
@@ -98,7 +99,9 @@ struct wire_cold {
 	__u32 too_big; /* D (DRAIN: S): larger than the way out takes */
 	__u32 stale; /* S: DRAIN, only bytes that the local socket has */
 	__u32 frozen; /* D: the local socket's own packets on this direction's wire */
-	__u32 icmp; /* errors about this direction's packets that were translated and sent back */
+	/* Errors about this direction's packets that were sent back: translated, or our own to
+	 * tell of packets that are too big. */
+	__u16 icmp, told;
 };
 
 struct wire_pair {
@@ -119,27 +122,6 @@ struct wire_event {
 	__u16 what;
 };
 
-/* A TCP socket of this host, read by the program wire_snapshot. */
-struct wire_snapshot {
-	__u32 tcp_state; /* 0: no such socket */
-	__u32 rcv_nxt, copied_seq, rcv_wup, write_seq, snd_una, snd_nxt;
-	__u32 snd_wnd, rcv_wnd, mss_cache;
-	__u32 ts_recent, ts_offset;
-	__u8 has_timestamps, has_sack, has_scale, has_holes; /* holes: out-of-order segments wait */
-	__u8 scale_send, scale_receive, has_usec_clock, reserved;
-};
-
-/* Its argument and answer, as packet data.  IPv4: keys in `key4`. */
-struct wire_query {
-	__u8 ethernet[14];
-	__u16 family;
-	struct {
-		struct wire_key4 key4;
-		struct wire_key6 key6;
-	} socket[2];
-	struct wire_snapshot ret[2];
-};
-
 _Static_assert(sizeof(struct wire_key4) == 12, "hashed as words");
 _Static_assert(sizeof(struct wire_key6) == 36, "hashed as words");
 _Static_assert(sizeof(struct wire_path) == 96, "one line and a half");
@@ -147,4 +129,3 @@ _Static_assert(sizeof(struct wire_hot) == 64, "a cache line a direction");
 _Static_assert(sizeof(struct wire_cold) == 32, "both in one line");
 _Static_assert(sizeof(struct wire_pair) == 448, "seven lines, and so any index is aligned");
 _Static_assert(sizeof(struct wire_event) == 12, "no padding");
-_Static_assert(sizeof(struct wire_query) == 224, "no padding");

@@ -392,17 +392,12 @@ static void hop_limits_and_sizes_are_minded(void **state)
 
 		unsigned headers = *family == AF_INET ? 40 : 60;
 		pair = wire_rig_pair(*family, WIRE_ACTIVE);
-		pair->path[0].mtu = headers + 1000;
+		pair->path[0].mtu = (uint16_t)(headers + 1000);
 		segment = wire_segment(*family);
-		segment.payload = 1001;
-		struct packet packet;
-		struct run run = run_segment(&segment, &packet);
-		assert_int_equal(run.result, DROPPED);
-		assert_untouched(&packet, &run);
-		assert_int_equal(pair->cold[0].too_big, 1);
 		segment.payload = 3000;
+		struct packet packet;
 		packet_make(&segment, &packet);
-		run = wire_run(&packet, &(struct run_options){.gso_size = 1000});
+		struct run run = wire_run(&packet, &(struct run_options){.gso_size = 1000});
 		expected = wire_translated(&segment);
 		assert_forwarded(&expected, &run);
 	}

@@ -1,4 +1,4 @@
-/* What the wire programs know of a pair: windows, ends, counters, hand-over, errors. */
+/* What the wire programs know of a pair: windows, ends, counters, hand-over. */
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -366,52 +366,6 @@ static void drain_stands_by_what_the_stack_acknowledged(void **state)
 	}
 }
 
-static void errors_are_translated_back(void **state)
-{
-	(void)state;
-	wire_rig_need();
-	FOR_EACH_FAMILY(family)
-	for (unsigned kind = 0; kind < 5; kind++) {
-		struct wire_pair *pair = wire_rig_pair(*family, kind == 1 ? WIRE_DRAIN : WIRE_ACTIVE);
-		const struct wire_leg *client = wire_rig_leg(*family, 0), *server = wire_rig_leg(*family, 1);
-		struct endpoint router = server->far;
-		router.ip[3] ^= 1;
-		pair->hot[0].seq_max += 1000;
-		struct segment quoted = wire_segment(*family);
-		quoted.seq += kind == 2 ? 1001 : kind == 3 ? (uint32_t)-1 : 1000;
-		struct segment translated = wire_translated(&quoted), original = quoted;
-		original.ttl = translated.ttl;
-		struct packet packet, wanted;
-		icmp_make(&translated, &router, &server->near, kind == 4 ? 1 : 9, &packet);
-		icmp_make(&original, &client->near, &client->far, 8, &wanted);
-		assert_true(packet_is_sound(&packet));
-		struct run run = wire_run_both(&packet);
-		assert_int_equal(run.result, kind == 0 ? REDIRECTED : TO_STACK);
-		assert_untouched(kind == 0 ? &wanted : &packet, &run);
-		assert_int_equal(pair->cold[0].icmp, kind == 0);
-	}
-}
-
-static void an_error_cut_short_is_untouched(void **state)
-{
-	(void)state;
-	wire_rig_need();
-	FOR_EACH_FAMILY(family)
-	{
-		wire_rig_pair(*family, WIRE_ACTIVE);
-		struct segment quoted = wire_segment(*family), translated = wire_translated(&quoted);
-		const struct wire_leg *server = wire_rig_leg(*family, 1);
-		struct packet packet;
-		icmp_make(&translated, &server->far, &server->near, 9, &packet);
-		unsigned whole = packet.len;
-		for (packet.len = *family == AF_INET ? 34 : 54; packet.len < whole; packet.len++) {
-			struct run run = wire_run(&packet, &(struct run_options){0});
-			assert_int_equal(run.result, TO_STACK);
-			assert_untouched(&packet, &run);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,8 +379,6 @@ int main(void)
 		cmocka_unit_test(watch_notes_what_arrives_near),
 		cmocka_unit_test(drain_leaves_old_bytes_to_the_stack),
 		cmocka_unit_test(drain_stands_by_what_the_stack_acknowledged),
-		cmocka_unit_test(errors_are_translated_back),
-		cmocka_unit_test(an_error_cut_short_is_untouched),
 	};
 	return cmocka_run_group_tests(tests, wire_rig_setup, wire_rig_teardown);
 }
