@@ -3,6 +3,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,15 +63,21 @@ def expect(process, word):
     assert line.split() == [word], line
 
 
-def transfer(lab, family, up, down, is_busy=False):
+def start_proxy(lab, family, way="neigh", amount=0):
+    listen, server = lab.address("proxy", family, "client"), lab.address("server", family)
+    sides = [lab.interface("proxy", side) for side in ("client", "server")]
+    proxy = lab.start("proxy", [lab_program(), "proxy", listen, str(PORT), server, str(PORT), *sides, str(amount), way])
+    expect(proxy, "READY")
+    return proxy
+
+
+def transfer(lab, family, up, down, is_busy=False, way="neigh"):
     """Both directions at once through a splice, which a busy pair enters while bytes flow;
     returns the pair's counters by direction."""
     listen, server = lab.address("proxy", family, "client"), lab.address("server", family)
     far = lab.start("server", [sys.executable, "-c", END, "server", server, str(PORT), "2", str(down)])
     expect(far, "READY")
-    proxy = lab.start("proxy", [lab_program(), "proxy", listen, str(PORT), server, str(PORT), "client", "server",
-                               "10000000" if is_busy else "0"])
-    expect(proxy, "READY")
+    proxy = start_proxy(lab, family, way, 10_000_000 if is_busy else 0)
     near = lab.start("client", [sys.executable, "-c", END, "client", listen, str(PORT), "1", str(up)])
     expect(near, "CONNECTED")
     if not is_busy:
@@ -107,7 +114,7 @@ def test_loss_and_repetition_are_survived(family, permille):
     # Merged packets would be too few to lose any for sure.
     with Netlab(are_offloads_on=False) as lab:
         for host in ("client", "server"):
-            expect(lab.start(host, [lab_program(), "loss", str(permille), "5", "eth"]), "READY")
+            expect(lab.start(host, [lab_program(), "loss", str(permille), "5", "0", "eth"]), "READY")
         counters = transfer(lab, family, 10_000_000, 10_000_000)
     assert all(counter["retransmits"] > 0 for counter in counters)
     assert all(counter["outside"] == counter["malformed"] == 0 for counter in counters)
@@ -120,4 +127,35 @@ def test_a_pair_in_full_swing_is_taken_over(family, are_offloads_on):
         counters = transfer(lab, family, 100_000_000, 100_000_000, is_busy=True)
     # Some of the bytes went each way, and the stack was given copies.
     assert all(0 < counter["bytes"] < 92_000_000 and counter["copies"] > 0 for counter in counters)
+    assert all(counter["malformed"] == counter["outside"] == 0 for counter in counters)
+
+
+def path_mtu(lab, family, host, to):
+    """What a host's stack has learnt of the way to an address."""
+    words = lab.run(host, ["ip", "route", "get", lab.address(*to)], stdout=subprocess.PIPE, text=True).stdout.split()
+    return int(words[words.index("mtu") + 1]) if "mtu" in words else None
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("offloads", ["all", "none", "only the sender's"])
+def test_a_sender_is_told_that_the_way_out_is_narrower(family, offloads):
+    with Netlab(are_offloads_on=offloads != "none", server_mtu=1400) as lab:
+        if offloads == "only the sender's":
+            # Then the answer to packets without a sum leaves with one, which the client checks.
+            lab.offloads_off(lab.names["proxy"], "client")
+        counters = transfer(lab, family, 20_000_000, 10_000_000)
+        assert path_mtu(lab, family, "client", ("proxy", family, "client")) == 1400
+    assert counters[0]["too_big"] >= counters[0]["told"] > 0
+    assert counters[1]["too_big"] == 0
+    assert all(counter["malformed"] == counter["outside"] == 0 for counter in counters)
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("are_offloads_on", [True, False], ids=["offloads", "plain"])
+def test_a_router_behind_the_proxy_reaches_the_sender(family, are_offloads_on):
+    with Netlab(are_offloads_on=are_offloads_on, far_mtu=1400) as lab:
+        counters = transfer(lab, family, 20_000_000, 10_000_000, way="fib")
+        assert path_mtu(lab, family, "client", ("proxy", family, "client")) == 1400
+    assert counters[0]["icmp"] > 0
+    assert counters[0]["too_big"] == counters[0]["told"] == counters[1]["icmp"] == 0
     assert all(counter["malformed"] == counter["outside"] == 0 for counter in counters)
