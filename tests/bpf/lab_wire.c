@@ -295,6 +295,7 @@ static int run_proxy(char **words)
 	interfaces_attach(table, words + 4);
 	routes_make(words[7] != NULL ? words[7] : "neigh");
 	int listener = socket(listen_at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
 	if (bind(listener, &listen_at.any, listen_at.len) != 0 || listen(listener, 64) != 0)
 		die("listen");
 	bytes_wanted = strtoull(words[6], NULL, 10);
