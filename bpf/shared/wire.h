@@ -69,10 +69,9 @@ struct wire_path {
 	__u8 redirect; /* enum wire_redirect */
 	__u8 next_hop_family;
 	__u8 scale_in, scale_out; /* window scales; must be equal: windows pass as they are */
-	__u32 mtu; /* of the way out, for IP packets; 0: any size */
-	__u32 flags;
-	__u8 told_tick; /* when the sender was last told of the size */
-	__u8 reserved[3];
+	__u16 mtu; /* of the way out, for IP packets; 0: any size */
+	__u8 flags;
+	__u8 told_tick; /* when the sender was last told of something */
 };
 
 struct wire_hot { /* what the packets of a direction have shown */
@@ -104,14 +103,13 @@ struct wire_cold {
 	__u16 icmp, told;
 };
 
-struct wire_pair {
+struct wire_pair { /* in this order: each hot[] begins a cache line */
 	__u32 mode; /* enum wire_mode; one aligned store changes both directions */
 	__u32 generation; /* user space: how often the entry has been used */
 	__u64 cookie; /* user space: whose it is */
-	__u32 reserved[12];
 	struct wire_path path[2];
-	struct wire_hot hot[2];
 	struct wire_cold cold[2];
+	struct wire_hot hot[2];
 };
 
 /* A ring buffer record: `what` is the state bit that has come. */
@@ -124,8 +122,9 @@ struct wire_event {
 
 _Static_assert(sizeof(struct wire_key4) == 12, "hashed as words");
 _Static_assert(sizeof(struct wire_key6) == 36, "hashed as words");
-_Static_assert(sizeof(struct wire_path) == 96, "one line and a half");
+_Static_assert(sizeof(struct wire_path) == 88, "no padding");
 _Static_assert(sizeof(struct wire_hot) == 64, "a cache line a direction");
 _Static_assert(sizeof(struct wire_cold) == 32, "both in one line");
-_Static_assert(sizeof(struct wire_pair) == 448, "seven lines, and so any index is aligned");
+_Static_assert(sizeof(struct wire_pair) == 384, "six lines, and so any index is aligned");
+_Static_assert(__builtin_offsetof(struct wire_pair, hot) == 256, "on a line");
 _Static_assert(sizeof(struct wire_event) == 12, "no padding");

@@ -106,7 +106,7 @@ void wire_flow_route(
 	CHECK(direction < 2);
 	struct wire_path *path = &pair->path[direction];
 	path->ifindex = route->ifindex;
-	path->mtu = route->mtu;
+	path->mtu = route->mtu > UINT16_MAX ? 0 : (uint16_t)route->mtu;
 	path->redirect = (uint8_t)route->redirect;
 	path->next_hop_family = route->next_hop.family;
 	if (route->redirect == WIRE_REDIRECT_MAC) {
