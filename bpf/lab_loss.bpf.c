@@ -1,5 +1,5 @@
-/* For test labs only: loses, repeats and delays packets at random as they arrive, or tags
- * those that leave. */
+/* For test labs only: loses, repeats and delays packets at random as they arrive, or tags or
+ * marks those that leave. */
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -11,10 +11,11 @@
 const volatile __u32 loss_permille, repeat_permille, late_permille;
 
 struct {
-	__u64 seen, lost, repeated, late, tagged;
+	__u64 seen, lost, repeated, late, tagged, marked, echoed;
 } lab_counts;
 
 enum { REPEATED_MARK = 0x4c414231, PRIORITY = 5 << 13 };
+enum { TCP_FLAGS_V4 = ETH_HLEN + 20 + 13, TCP_FLAGS_V6 = ETH_HLEN + 40 + 13, FLAG_SYN = 2, FLAG_ECE = 64 };
 
 /* Comes when the processor gets to it, behind others of the same batch. */
 static __always_inline void repeat(struct __sk_buff *skb)
@@ -53,6 +54,26 @@ int lab_tag(struct __sk_buff *skb)
 {
 	if (!skb->vlan_present && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), PRIORITY) == 0)
 		__sync_fetch_and_add(&lab_counts.tagged, 1);
+	return TC_ACT_UNSPEC;
+}
+
+/* Marks (CE) some of the packets that leave and may be marked (ECT). */
+SEC("tc")
+int lab_mark(struct __sk_buff *skb)
+{
+	if (bpf_get_prandom_u32() % 64 == 0 && bpf_skb_ecn_set_ce(skb))
+		__sync_fetch_and_add(&lab_counts.marked, 1);
+	return TC_ACT_UNSPEC;
+}
+
+/* Counts the segments that arrive and tell of marks: ECE without SYN. */
+SEC("tc")
+int lab_echo(struct __sk_buff *skb)
+{
+	__u8 flags = 0;
+	__u32 at = skb->protocol == bpf_htons(ETH_P_IP) ? TCP_FLAGS_V4 : TCP_FLAGS_V6;
+	if (bpf_skb_load_bytes(skb, at, &flags, 1) == 0 && (flags & (FLAG_ECE | FLAG_SYN)) == FLAG_ECE)
+		__sync_fetch_and_add(&lab_counts.echoed, 1);
 	return TC_ACT_UNSPEC;
 }
 

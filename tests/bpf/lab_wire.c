@@ -9,6 +9,7 @@
  *    lab_wire loss PERMILLE REPEAT_PERMILLE LATE_PERMILLE INTERFACE
  *    loses, repeats and delays what arrives
  *    lab_wire tag INTERFACE    gives what leaves an 802.1Q tag that only carries a priority
+ *    lab_wire mark INTERFACE    marks congestion on what leaves, counts what tells of it
  *
  * All say READY, work until their input ends, and then print what they counted. */
 
@@ -262,12 +263,13 @@ static void print_pairs(struct wire_table *table)
 		wire_flow_read(table, i, hot, cold);
 		for (unsigned d = 0; d < 2; d++)
 			printf("{\"pair\": %u, \"direction\": %u, \"bytes\": %llu, \"packets\": %llu, \"retransmits\": %u, "
-			       "\"state\": %u, \"outside\": %u, \"malformed\": %u, \"too_big\": %u, \"expired\": %u, "
+			       "\"highest\": %llu, \"state\": %u, \"outside\": %u, \"malformed\": %u, \"too_big\": %u, \"expired\": %u, "
 			       "\"frozen\": %u, \"icmp\": %u, \"told\": %u, \"copies\": %u, \"slipped\": %u}\n",
 				i, d, (unsigned long long)hot[d].bytes, (unsigned long long)hot[d].packets,
-				hot[d].retransmits, hot[d].state, cold[d].outside, cold[d].malformed,
-				cold[d].too_big, cold[d].expired, cold[d].frozen, (unsigned)cold[d].icmp,
-				(unsigned)cold[d].told, (unsigned)hot[d].copies, pairs[i].slipped);
+				hot[d].retransmits, (unsigned long long)hot[d].seq_max, hot[d].state,
+				cold[d].outside, cold[d].malformed, cold[d].too_big, cold[d].expired,
+				cold[d].frozen, (unsigned)cold[d].icmp, (unsigned)cold[d].told,
+				(unsigned)hot[d].copies, pairs[i].slipped);
 	}
 }
 
@@ -317,45 +319,66 @@ static void lab_attach(int program, const char *name, int type)
 		die("attaching");
 }
 
-static int run_lab(const char *rates[3], const char *lossy, const char *tagged)
+struct lab_task {
+	const char *loss, *repeat, *late; /* permille */
+	const char *lossy, *tagged, *marked; /* interfaces, or NULL */
+};
+
+static void lab_attach_all(const struct lab_loss_bpf *skeleton, const struct lab_task *task)
+{
+	if (task->lossy != NULL)
+		lab_attach(bpf_program__fd(skeleton->progs.lab_loss), task->lossy, TCX_INGRESS_TYPE);
+	if (task->tagged != NULL)
+		lab_attach(bpf_program__fd(skeleton->progs.lab_tag), task->tagged, TCX_EGRESS_TYPE);
+	if (task->marked != NULL) {
+		lab_attach(bpf_program__fd(skeleton->progs.lab_mark), task->marked, TCX_EGRESS_TYPE);
+		lab_attach(bpf_program__fd(skeleton->progs.lab_echo), task->marked, TCX_INGRESS_TYPE);
+	}
+}
+
+static int run_lab(const struct lab_task *task)
 {
 	struct lab_loss_bpf *skeleton = lab_loss_bpf__open();
 	if (skeleton == NULL)
 		die("opening");
-	skeleton->rodata->loss_permille = (uint32_t)strtoul(rates[0], NULL, 10);
-	skeleton->rodata->repeat_permille = (uint32_t)strtoul(rates[1], NULL, 10);
-	skeleton->rodata->late_permille = (uint32_t)strtoul(rates[2], NULL, 10);
+	skeleton->rodata->loss_permille = (uint32_t)strtoul(task->loss, NULL, 10);
+	skeleton->rodata->repeat_permille = (uint32_t)strtoul(task->repeat, NULL, 10);
+	skeleton->rodata->late_permille = (uint32_t)strtoul(task->late, NULL, 10);
 	if (lab_loss_bpf__load(skeleton) != 0)
 		die("loading");
-	if (lossy != NULL)
-		lab_attach(bpf_program__fd(skeleton->progs.lab_loss), lossy, TCX_INGRESS_TYPE);
-	if (tagged != NULL)
-		lab_attach(bpf_program__fd(skeleton->progs.lab_tag), tagged, TCX_EGRESS_TYPE);
+	lab_attach_all(skeleton, task);
 	printf("READY\n");
 	fflush(stdout);
 	char byte;
 	while (read(STDIN_FILENO, &byte, 1) > 0)
 		;
-	printf("{\"seen\": %llu, \"lost\": %llu, \"repeated\": %llu, \"late\": %llu, \"tagged\": %llu}\n",
-		(unsigned long long)skeleton->bss->lab_counts.seen,
-		(unsigned long long)skeleton->bss->lab_counts.lost,
-		(unsigned long long)skeleton->bss->lab_counts.repeated,
-		(unsigned long long)skeleton->bss->lab_counts.late,
-		(unsigned long long)skeleton->bss->lab_counts.tagged);
+	const struct lab_loss_bpf__bss *bss = skeleton->bss;
+	printf("{\"seen\": %llu, \"lost\": %llu, \"repeated\": %llu, \"late\": %llu, \"tagged\": %llu, "
+	       "\"marked\": %llu, \"echoed\": %llu}\n",
+		(unsigned long long)bss->lab_counts.seen, (unsigned long long)bss->lab_counts.lost,
+		(unsigned long long)bss->lab_counts.repeated, (unsigned long long)bss->lab_counts.late,
+		(unsigned long long)bss->lab_counts.tagged, (unsigned long long)bss->lab_counts.marked,
+		(unsigned long long)bss->lab_counts.echoed);
 	return 0;
 }
 
 int main(int count, char **words)
 {
-	static const char *none[3] = {"0", "0", "0"};
+	struct lab_task task = {.loss = "0", .repeat = "0", .late = "0"};
 	if ((count == 9 || count == 10) && strcmp(words[1], "proxy") == 0)
 		return run_proxy(words + 2);
 	if (count == 6 && strcmp(words[1], "loss") == 0)
-		return run_lab((const char *[]){words[2], words[3], words[4]}, words[5], NULL);
-	if (count == 3 && strcmp(words[1], "tag") == 0)
-		return run_lab(none, NULL, words[2]);
-	fprintf(stderr,
-		"usage: lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE BYTES [WAY]\n"
-		"       lab_wire loss N N N INTERFACE | tag INTERFACE\n");
-	return 2;
+		task = (struct lab_task){
+			.loss = words[2], .repeat = words[3], .late = words[4], .lossy = words[5]};
+	else if (count == 3 && strcmp(words[1], "tag") == 0)
+		task.tagged = words[2];
+	else if (count == 3 && strcmp(words[1], "mark") == 0)
+		task.marked = words[2];
+	else {
+		fprintf(stderr,
+			"usage: lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE BYTES [WAY]\n"
+			"       lab_wire loss N N N INTERFACE | tag INTERFACE | mark INTERFACE\n");
+		return 2;
+	}
+	return run_lab(&task);
 }

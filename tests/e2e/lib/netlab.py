@@ -48,6 +48,13 @@ class Netlab:
         probe = subprocess.run(["unshare", "-n", "true"], stderr=subprocess.DEVNULL)
         return "no network namespaces" if probe.returncode else None
 
+    @staticmethod
+    def has_vlans():
+        """Whether the kernel has 802.1Q interfaces."""
+        command = "ip link add name a type dummy && ip link add link a name a.7 type vlan id 7"
+        probe = subprocess.run(["unshare", "-n", "sh", "-c", command], stderr=subprocess.DEVNULL)
+        return probe.returncode == 0
+
     def address(self, host, family, side=None):
         """The address of the client or the server, or the proxy's on the side of one of them."""
         if host == "router":
