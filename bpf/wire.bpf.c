@@ -9,6 +9,7 @@
 #include "wire_forward.h"
 #include "wire_icmp.h"
 #include "wire_snapshot.h"
+#include "wire_syn.h"
 #include "wire_too_big.h"
 
 #define PACKET_FOR_US 0 /* PACKET_HOST */
@@ -81,6 +82,20 @@ static __always_inline int splice(
 	return redirect(skb, options.path);
 }
 
+static __always_inline int take_syn(
+	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, __u32 mode)
+{
+	__u32 mine = flow->direction & 1;
+	bool is_settled = mode != WIRE_ACTIVE || is_over(flow->pair);
+	flow->pair->cold[mine].syn++;
+	if (!is_answer_due(&flow->pair->path[mine]))
+		return is_settled ? TO_STACK : DROP;
+	flow_tell(flow, WIRE_SYN);
+	if (is_settled)
+		return TO_STACK;
+	return packet->payload == 0 && !(packet->flags & FLAG_RST) ? syn_answer(skb, flow->pair, mine) : DROP;
+}
+
 SEC("tc")
 int wire_ingress(struct __sk_buff *skb)
 {
@@ -97,12 +112,8 @@ int wire_ingress(struct __sk_buff *skb)
 	__u32 mode = READ_ONCE(flow.pair->mode);
 	if (mode == WIRE_OFF)
 		return TO_STACK;
-	/* The far host has forgotten the connection: the stack and user space settle it. */
-	if (packet.flags & FLAG_SYN) {
-		flow.pair->cold[flow.direction & 1].syn++;
-		flow_tell(&flow, WIRE_SYN);
-		return TO_STACK;
-	}
+	if (packet.flags & FLAG_SYN)
+		return take_syn(skb, &flow, &packet, mode);
 	if (mode == WIRE_WATCH) {
 		note_watched(&flow, &packet);
 		return TO_STACK;

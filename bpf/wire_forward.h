@@ -8,8 +8,8 @@
 #pragma once
 
 #include "wire_copy.h"
+#include "wire_note.h"
 #include "wire_options.h"
-#include "wire_window.h"
 
 static __always_inline __u32 hop_limit(struct __sk_buff *skb, const struct packet *packet)
 {

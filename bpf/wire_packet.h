@@ -26,6 +26,7 @@
 
 enum { FLAG_FIN = 0x01, FLAG_SYN = 0x02, FLAG_RST = 0x04, FLAG_PSH = 0x08, FLAG_ACK = 0x10, FLAG_URG = 0x20 };
 enum { ICMP4_UNREACHABLE = 3, ICMP4_EXCEEDED = 11, ICMP4_PARAMETER = 12, ICMP6_TOO_BIG = 2, ICMP6_LAST = 4 };
+enum { ANSWER_HOPS = 64, TCP_CHECK = 16 };
 enum { TCP_MIN = 20, TCP_MAX = 60, L4_V4 = ETH_HLEN + 20, L4_V6 = ETH_HLEN + 40, VLAN_ID_MASK = 0x0fff };
 
 #define READ_ONCE(field)         (*(const volatile __typeof__(field) *)&(field))

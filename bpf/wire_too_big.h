@@ -10,11 +10,9 @@
 
 #include "wire_forward.h"
 
-enum { ERROR_LEN = 8, ERROR_HOPS = 64, MTU4_MIN = 552, MTU6_MIN = 1280, CHECK_AT = 16 };
+enum { ERROR_LEN = 8, MTU4_MIN = 552, MTU6_MIN = 1280 };
 /* Bytes behind the quoted IP header: the message has 576 bytes, and 1280, at most. */
 enum { QUOTED_V4 = 528, QUOTED_V6 = 1192, SUM_MAX = 512 };
-/* One tick is 67 ms, less than Linux waits before it sends again. */
-enum { TICK_SHIFT = 26, TICKS = 255 };
 
 struct error4 {
 	struct iphdr ip;
@@ -29,15 +27,6 @@ struct error6 {
 	__u32 mtu;
 };
 
-/* Once a tick and direction. */
-static __always_inline bool is_answer_due(struct wire_path *path)
-{
-	__u8 tick = (__u8)(1 + (bpf_ktime_get_coarse_ns() >> TICK_SHIFT) % TICKS);
-	bool is_due = path->told_tick != tick;
-	path->told_tick = tick;
-	return is_due;
-}
-
 /* Gives the TCP part that is left, `len` bytes, the sum described above, which is also
  * the complement of what those bytes then add to the message's. */
 static __always_inline bool quote_seal(struct __sk_buff *skb, __u32 l4, const __u32 len, __u16 *ret_check)
@@ -46,7 +35,7 @@ static __always_inline bool quote_seal(struct __sk_buff *skb, __u32 l4, const __
 	__s64 sum = 0;
 	if (tcp == NULL)
 		return false;
-	*(__u16 *)(tcp + CHECK_AT) = 0;
+	*(__u16 *)(tcp + TCP_CHECK) = 0;
 #pragma unroll
 	for (__u32 at = 0; at < len; at += SUM_MAX) {
 		__u32 part = len - at < SUM_MAX ? len - at : SUM_MAX;
@@ -56,7 +45,7 @@ static __always_inline bool quote_seal(struct __sk_buff *skb, __u32 l4, const __
 	__u32 negative = sum_finish(sum);
 	__u32 check = negative & 1 ? (negative + 0xffff) >> 1 : negative >> 1;
 	*ret_check = check == 0 ? 0xffff : (__u16)check;
-	*(__u16 *)(tcp + CHECK_AT) = *ret_check;
+	*(__u16 *)(tcp + TCP_CHECK) = *ret_check;
 	return true;
 }
 
@@ -79,7 +68,7 @@ static __always_inline bool error_write_v4(struct __sk_buff *skb, __u32 mtu)
 	error.ip.tos = 0xc0;
 	error.ip.tot_len = bpf_htons(sizeof(error) + sizeof(quoted) + QUOTED_V4);
 	error.ip.frag_off = bpf_htons(0x4000);
-	error.ip.ttl = ERROR_HOPS;
+	error.ip.ttl = ANSWER_HOPS;
 	error.ip.protocol = IPPROTO_ICMP;
 	error.ip.saddr = quoted.daddr;
 	error.ip.daddr = quoted.saddr;
@@ -104,7 +93,7 @@ static __always_inline bool error_write_v6(struct __sk_buff *skb, __u32 mtu)
 	error.ip.version = 6;
 	error.ip.payload_len = len;
 	error.ip.nexthdr = IPPROTO_ICMPV6;
-	error.ip.hop_limit = ERROR_HOPS;
+	error.ip.hop_limit = ANSWER_HOPS;
 	error.ip.saddr = quoted.daddr;
 	error.ip.daddr = quoted.saddr;
 	__s64 sum = (__u16)~check + (__u32)len + bpf_htons(IPPROTO_ICMPV6);

@@ -32,7 +32,7 @@ enum {
 	WIRE_FIN = 1 << 0, /* this direction has ended; fin_end is set */
 	WIRE_FINACK = 1 << 1, /* it has acknowledged the other direction's end */
 	WIRE_RST = 1 << 2, /* a reset that the receiver can believe */
-	WIRE_SYN = 1 << 3, /* a SYN came and went to the stack (an event, never in state) */
+	WIRE_SYN = 1 << 3, /* a SYN came (an event, at most one in 67 ms, never in state) */
 	WIRE_FORWARDED = 1 << 4, /* DRAIN has forwarded: last_window and last_tsval are set */
 };
 
@@ -91,7 +91,7 @@ struct wire_hot { /* what the packets of a direction have shown */
 
 /* Packets that were not forwarded, by reason; S: to the stack, D: dropped. */
 struct wire_cold {
-	__u32 syn; /* S */
+	__u32 syn; /* S; ACTIVE: answered or D */
 	__u32 outside; /* D (DRAIN: S): sequence or acknowledgement number out of any window */
 	__u32 malformed; /* S: options that end beyond the header */
 	__u32 expired; /* S: hop limit used up */

@@ -143,6 +143,9 @@ static void only_a_believable_reset_is_noted(void **state)
 		bool is_noted;
 	} cases[] = {
 		{0, REDIRECTED, true},
+		/* A guess has two numbers to hit, however much is in flight. */
+		{1, REDIRECTED, false},
+		{999, REDIRECTED, false},
 		{1000, REDIRECTED, true},
 		{1001, REDIRECTED, false},
 		{-1, REDIRECTED, false},
@@ -229,22 +232,6 @@ static void ends_are_noted_and_told_once(void **state)
 		assert_int_equal(events[i].direction, wanted[i].direction);
 		assert_int_equal(events[i].what, wanted[i].what);
 	}
-}
-
-static void a_syn_is_told_and_counted(void **state)
-{
-	(void)state;
-	wire_rig_need();
-	struct wire_pair *pair = wire_rig_pair(AF_INET, WIRE_ACTIVE);
-	struct segment segment = wire_segment(AF_INET);
-	segment.flags = SYN;
-	read_events();
-	assert_int_equal(answer(&segment), TO_STACK);
-	read_events();
-	assert_int_equal(events_count, 1);
-	assert_int_equal(events[0].what, WIRE_SYN);
-	assert_int_equal(pair->cold[0].syn, 1);
-	assert_int_equal(pair->hot[0].state, 0);
 }
 
 static void counters_are_exact_over_a_wrap(void **state)
@@ -374,7 +361,6 @@ int main(void)
 		cmocka_unit_test(only_a_believable_reset_is_noted),
 		cmocka_unit_test(a_segment_without_acknowledgement_is_dropped),
 		cmocka_unit_test(ends_are_noted_and_told_once),
-		cmocka_unit_test(a_syn_is_told_and_counted),
 		cmocka_unit_test(counters_are_exact_over_a_wrap),
 		cmocka_unit_test(watch_notes_what_arrives_near),
 		cmocka_unit_test(drain_leaves_old_bytes_to_the_stack),

@@ -295,6 +295,57 @@ def test_urgent_data_stays_urgent(family):
         assert far.stdout.readline().split() == ["!", "abcdef"]
 
 
+FORGETFUL = """
+import socket, struct, sys
+host, port = sys.argv[1], int(sys.argv[2])
+def connect(local):
+    stream = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    stream.bind(('', local))
+    stream.setblocking(not local)
+    stream.connect_ex((host, port))
+    return stream
+stream = connect(0)
+local = stream.getsockname()[1]
+print('CONNECTED', flush=True)
+sys.stdin.readline()
+TCP_REPAIR = 19
+stream.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+stream.close()
+again = connect(local)
+sys.stdin.readline()
+"""
+
+SILENT = """
+import socket, sys
+host, port = sys.argv[1], int(sys.argv[2])
+listener = socket.create_server((host, port), family=socket.AF_INET6 if ':' in host else socket.AF_INET)
+print('READY', flush=True)
+stream = listener.accept()[0]
+try:
+    stream.recv(1)
+except ConnectionResetError:
+    print('RESET', flush=True)
+"""
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_a_client_that_begins_anew_resets_what_it_has_forgotten(family):
+    with Netlab() as lab:
+        far = lab.start("server", [sys.executable, "-c", SILENT, lab.address("server", family), str(PORT + 1)])
+        expect(far, "READY")
+        proxy = start_proxy(lab, family)
+        near = lab.start("client", [sys.executable, "-c", FORGETFUL, lab.address("proxy", family, "client"), str(PORT)])
+        expect(near, "CONNECTED")
+        expect(proxy, "SPLICED")
+        # Without a word to the server; its new SYN is answered, and that answer reset.
+        tell(near)
+        expect(far, "RESET")
+        proxy.stdin.close()
+        counters = [json.loads(line) for line in proxy.stdout.read().splitlines()]
+    assert counters[0]["state"] & 4
+
+
 def links_of(pid):
     """The numbers of the BPF links that a process holds."""
     infos = [path.read_text() for path in Path(f"/proc/{pid}/fdinfo").iterdir()]
