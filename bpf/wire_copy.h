@@ -105,7 +105,8 @@ static __always_inline int copy_write(struct __sk_buff *skb, const struct packet
 {
 	__u32 header[TCP_MAX / 4] = {}, rcv_nxt, snd_nxt, len = packet->header_len;
 	__s64 sum = 0;
-	if (packet->flags & (FLAG_RST | FLAG_SYN) || len < TCP_MIN || len > TCP_MAX)
+	/* Of packets beyond 64 KiB the stack gets no copy: the next one acknowledges as well. */
+	if (packet->flags & (FLAG_RST | FLAG_SYN) || len < TCP_MIN || len > TCP_MAX || packet->l4 == L4_JUMBO)
 		return DROP;
 	if (!copy_find_socket(skb, packet, &rcv_nxt, &snd_nxt))
 		return DROP;

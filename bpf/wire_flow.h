@@ -1,7 +1,7 @@
 /* The tables, and how a packet finds its pair. */
 #pragma once
 
-#include "wire_packet.h"
+#include "wire_read.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

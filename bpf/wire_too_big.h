@@ -86,9 +86,10 @@ static __always_inline bool error_write_v6(struct __sk_buff *skb, __u32 mtu)
 	__u16 len = bpf_htons(ERROR_LEN + sizeof(quoted) + QUOTED_V6);
 	if (mtu < MTU6_MIN || skb->len <= L4_V6 + QUOTED_V6)
 		return false;
-	if (bpf_skb_change_tail(skb, L4_V6 + QUOTED_V6, 0) != 0 || !quote_seal(skb, L4_V6, QUOTED_V6, &check))
+	/* Beyond 64 KiB it is told when it comes again, alone. */
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &quoted, sizeof(quoted)) != 0 || quoted.nexthdr != IPPROTO_TCP)
 		return false;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &quoted, sizeof(quoted)) != 0)
+	if (bpf_skb_change_tail(skb, L4_V6 + QUOTED_V6, 0) != 0 || !quote_seal(skb, L4_V6, QUOTED_V6, &check))
 		return false;
 	error.ip.version = 6;
 	error.ip.payload_len = len;

@@ -210,6 +210,16 @@ def test_tags_that_only_carry_a_priority_are_taken_off(family):
     assert_flawless(counters)
 
 
+@pytest.mark.parametrize("is_busy", [False, True], ids=["quiet", "busy"])
+def test_merged_packets_beyond_64_kib_pass(is_busy):
+    """Only IPv6: the ip(8) of today's distributions cannot set it for IPv4."""
+    with Netlab() as lab:
+        for host in ("client", "server"):
+            lab.ip("-n", lab.names[host], "link", "set", "eth", "gso_max_size", "150000", "gro_max_size", "150000")
+        counters = transfer(lab, "ipv6", 200_000_000, 200_000_000, is_busy=is_busy)
+    assert_flawless(counters)
+
+
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 @pytest.mark.parametrize("way", ["neigh", "fib", "mac"])
 def test_both_legs_may_be_on_one_interface(family, way):
