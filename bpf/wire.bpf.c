@@ -30,6 +30,13 @@ static __always_inline void count_forwarded(struct wire_hot *hot, const struct p
 	hot->last_ns = bpf_ktime_get_coarse_ns();
 }
 
+static __always_inline int icmp_ingress(struct __sk_buff *skb)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return icmp_ingress_v4(skb);
+	return skb->protocol == bpf_htons(ETH_P_IPV6) ? icmp_ingress_v6(skb) : TO_STACK;
+}
+
 /* Why this packet of a spliced pair cannot be forwarded: a reason counter, or NULL. */
 static __always_inline __u32 *find_obstacle(struct __sk_buff *skb, const struct flow *flow,
 	const struct packet *packet, bool is_drain, enum verdict verdict)

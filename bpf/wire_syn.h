@@ -15,7 +15,7 @@ static __always_inline bool is_over(const struct wire_pair *pair)
 	return any & WIRE_RST || (both & (WIRE_FIN | WIRE_FINACK)) == (WIRE_FIN | WIRE_FINACK);
 }
 
-static __always_inline void syn_fill(__u8 *header, const struct wire_pair *pair, __u32 mine)
+static __always_inline void syn_fill(__u8 *header, __u32 len, const struct wire_pair *pair, __u32 mine)
 {
 	__u32 *words = (__u32 *)header, other = (mine & 1) ^ 1;
 	const struct wire_hot *far = &pair->hot[other];
@@ -30,7 +30,7 @@ static __always_inline void syn_fill(__u8 *header, const struct wire_pair *pair,
 	((__u16 *)header)[7] = bpf_htons(window > 65535 ? 65535 : (__u16)window);
 	((__u16 *)header)[9] = 0;
 	for (__u32 at = TCP_MIN; at < TCP_MAX; at++)
-		header[at] = OPTION_NOP;
+		header[at] = at < len ? OPTION_NOP : 0;
 }
 
 /* Swapped addresses change no sum, a new hop limit does. */
@@ -68,23 +68,19 @@ static __always_inline bool syn_turn_v6(struct __sk_buff *skb)
 /* For a SYN of direction `mine` without payload.  Has a stack frame of its own. */
 static __noinline int syn_answer(struct __sk_buff *skb, struct wire_pair *pair, __u32 mine)
 {
-	__u8 before[TCP_MAX] __attribute__((aligned(4))) = {};
-	__u8 after[TCP_MAX] __attribute__((aligned(4)));
+	__u8 header[TCP_MAX] __attribute__((aligned(4))) = {};
 	bool is_v6 = skb->protocol == bpf_htons(ETH_P_IPV6);
 	__u32 l4 = is_v6 ? L4_V6 : L4_V4;
-	if (bpf_skb_load_bytes(skb, l4, before, TCP_MIN) != 0)
+	if (bpf_skb_load_bytes(skb, l4, header, TCP_MIN) != 0)
 		return DROP;
-	__u32 len = before[12] >> 4 << 2;
-	if (len < TCP_MIN || len > TCP_MAX || bpf_skb_load_bytes(skb, l4, before, len) != 0)
+	__u32 len = header[12] >> 4 << 2;
+	if (len < TCP_MIN || len > TCP_MAX || bpf_skb_load_bytes(skb, l4, header, len) != 0)
 		return DROP;
-	__builtin_memcpy(after, before, TCP_MAX);
-	syn_fill(after, pair, mine);
-	/* Behind the header both are the same to the sum. */
-	for (__u32 at = TCP_MIN; at < TCP_MAX; at++)
-		before[at] = at < len ? before[at] : OPTION_NOP;
-	__u32 change = (__u32)bpf_csum_diff((__be32 *)before, TCP_MAX, (__be32 *)after, TCP_MAX, 0);
-	if (bpf_skb_store_bytes(skb, l4, after, len, 0) != 0 ||
-		bpf_l4_csum_replace(skb, l4 + TCP_CHECK, 0, change, 0) != 0)
+	__s64 sum = bpf_csum_diff((__be32 *)header, TCP_MAX, NULL, 0, 0);
+	syn_fill(header, len, pair, mine);
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)header, TCP_MAX, (__u32)sum);
+	if (bpf_skb_store_bytes(skb, l4, header, len, 0) != 0 ||
+		bpf_l4_csum_replace(skb, l4 + TCP_CHECK, 0, (__u32)sum, 0) != 0)
 		return DROP;
 	if (skb->vlan_present)
 		bpf_skb_vlan_pop(skb);

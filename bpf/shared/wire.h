@@ -7,7 +7,10 @@
  *
  * Bytes of a pair by writer: the head and the paths by user space, hot[d] by the
  * packets of direction d, a cache line each, so that two processors that carry a
- * direction each do not write each other's line; the cold counters are rare. */
+ * direction each do not write each other's line; the cold counters are rare.
+ *
+ * What the kernel holds for a pair, of either family: these 384 bytes, and 32 of the index
+ * (wire_index.h).  Both tables are whole from the start. */
 #pragma once
 
 #include <linux/types.h>
@@ -49,7 +52,7 @@ struct wire_key6 {
 	__u16 sport, dport;
 };
 
-/* The value of both flow tables: pair index << 1 | direction. */
+/* Pair index << 1 | direction. */
 typedef __u32 wire_flow_id;
 
 /* How the packets of a direction leave.  IPv4 addresses are in word 0. */
@@ -104,7 +107,8 @@ struct wire_cold {
 };
 
 struct wire_pair { /* in this order: each hot[] begins a cache line */
-	__u32 mode; /* enum wire_mode; one aligned store changes both directions */
+	__u16 mode; /* enum wire_mode; one aligned store changes both directions */
+	__u16 family; /* AF_INET or AF_INET6 */
 	__u32 generation; /* user space: how often the entry has been used */
 	__u64 cookie; /* user space: whose it is */
 	struct wire_path path[2];
