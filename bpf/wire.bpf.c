@@ -9,6 +9,8 @@
 #include "wire_forward.h"
 #include "wire_icmp.h"
 #include "wire_snapshot.h"
+#include "wire_syn.h"
+#include "wire_too_big.h"
 
 #define PACKET_FOR_US 0 /* PACKET_HOST */
 
@@ -28,6 +30,13 @@ static __always_inline void count_forwarded(struct wire_hot *hot, const struct p
 	hot->last_ns = bpf_ktime_get_coarse_ns();
 }
 
+static __always_inline int icmp_ingress(struct __sk_buff *skb)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return icmp_ingress_v4(skb);
+	return skb->protocol == bpf_htons(ETH_P_IPV6) ? icmp_ingress_v6(skb) : TO_STACK;
+}
+
 /* Why this packet of a spliced pair cannot be forwarded: a reason counter, or NULL. */
 static __always_inline __u32 *find_obstacle(struct __sk_buff *skb, const struct flow *flow,
 	const struct packet *packet, bool is_drain, enum verdict verdict)
@@ -36,10 +45,11 @@ static __always_inline __u32 *find_obstacle(struct __sk_buff *skb, const struct 
 	struct wire_cold *cold = &flow->pair->cold[mine];
 	if (hop_limit(skb, packet) <= 1)
 		return &cold->expired;
-	if (is_too_big(skb, packet, flow->pair->path[mine].mtu))
-		return &cold->too_big;
+	/* Before the size, so that only what may be the far host's own is answered. */
 	if (verdict == NUMBERS_OUTSIDE)
 		return &cold->outside;
+	if (is_too_big(skb, packet, flow->pair->path[mine].mtu))
+		return &cold->too_big;
 	/* Only the local socket is sure to have them, and it acknowledges at once. */
 	if (is_drain && packet->payload != 0 && !(packet->flags & (FLAG_FIN | FLAG_RST)) &&
 		!IS_AFTER(packet->end, flow->pair->path[mine].boundary))
@@ -57,7 +67,9 @@ static __always_inline int splice(
 	__u32 *obstacle = find_obstacle(skb, flow, packet, is_drain, verdict);
 	if (obstacle != NULL) {
 		(*obstacle)++;
-		return is_drain || obstacle == &cold->expired ? TO_STACK : DROP;
+		if (is_drain || obstacle == &cold->expired)
+			return TO_STACK;
+		return obstacle == &cold->too_big ? too_big_answer(skb, flow->pair, mine) : DROP;
 	}
 	__u32 lag = is_drain ? lag_of(flow, packet) : 0;
 	options.has_sack_removed = lag != 0;
@@ -77,6 +89,20 @@ static __always_inline int splice(
 	return redirect(skb, options.path);
 }
 
+static __always_inline int take_syn(
+	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, __u32 mode)
+{
+	__u32 mine = flow->direction & 1;
+	bool is_settled = mode != WIRE_ACTIVE || is_over(flow->pair);
+	flow->pair->cold[mine].syn++;
+	if (!is_answer_due(&flow->pair->path[mine]))
+		return is_settled ? TO_STACK : DROP;
+	flow_tell(flow, WIRE_SYN);
+	if (is_settled)
+		return TO_STACK;
+	return packet->payload == 0 && !(packet->flags & FLAG_RST) ? syn_answer(skb, flow->pair, mine) : DROP;
+}
+
 SEC("tc")
 int wire_ingress(struct __sk_buff *skb)
 {
@@ -87,18 +113,14 @@ int wire_ingress(struct __sk_buff *skb)
 	if (!packet_read(skb, &packet))
 		return icmp_ingress(skb);
 	if (skb->mark == wire_copy_mark)
-		return copy_receive(skb, &packet);
+		return copy_receive(skb);
 	if (!flow_find(skb, &packet, false, &flow))
 		return TO_STACK;
 	__u32 mode = READ_ONCE(flow.pair->mode);
 	if (mode == WIRE_OFF)
 		return TO_STACK;
-	/* The far host has forgotten the connection: the stack and user space settle it. */
-	if (packet.flags & FLAG_SYN) {
-		flow.pair->cold[flow.direction & 1].syn++;
-		flow_tell(&flow, WIRE_SYN);
-		return TO_STACK;
-	}
+	if (packet.flags & FLAG_SYN)
+		return take_syn(skb, &flow, &packet, mode);
 	if (mode == WIRE_WATCH) {
 		note_watched(&flow, &packet);
 		return TO_STACK;

@@ -88,13 +88,6 @@ static __always_inline bool copy_write_ip(struct __sk_buff *skb, const struct pa
 	return bpf_l3_csum_replace(skb, ETH_HLEN + 10, 0, sum_fold(change), 0) == 0;
 }
 
-static __always_inline __u16 sum_finish(__s64 sum)
-{
-	__u32 folded = sum_fold((__u64)sum);
-	folded = (folded & 0xffff) + (folded >> 16);
-	return (__u16) ~((folded & 0xffff) + (folded >> 16));
-}
-
 /* Our egress changed the TSval, so its echo means nothing to this socket: with a wrong
  * one its round-trip times, and so its retransmission timer, go astray. */
 static __always_inline void copy_fit(__u8 *header, const struct packet *packet, __u32 rcv_nxt, __u32 snd_nxt)
@@ -108,13 +101,12 @@ static __always_inline void copy_fit(__u8 *header, const struct packet *packet, 
 	words[4] &= bpf_htonl(0x0000ffff);
 }
 
-/* What to do with a copy that has come back. */
-static __always_inline int copy_receive(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int copy_write(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 header[TCP_MAX / 4] = {}, rcv_nxt, snd_nxt, len = packet->header_len;
 	__s64 sum = 0;
-	skb->mark = 0;
-	if (packet->flags & (FLAG_RST | FLAG_SYN) || len < TCP_MIN || len > TCP_MAX)
+	/* Of packets beyond 64 KiB the stack gets no copy: the next one acknowledges as well. */
+	if (packet->flags & (FLAG_RST | FLAG_SYN) || len < TCP_MIN || len > TCP_MAX || packet->l4 == L4_JUMBO)
 		return DROP;
 	if (!copy_find_socket(skb, packet, &rcv_nxt, &snd_nxt))
 		return DROP;
@@ -128,4 +120,13 @@ static __always_inline int copy_receive(struct __sk_buff *skb, const struct pack
 	sum = bpf_csum_diff(NULL, 0, header, sizeof(header), sum);
 	((__u16 *)header)[8] = sum_finish(sum);
 	return bpf_skb_store_bytes(skb, packet->l4, header, len, 0) == 0 ? TC_ACT_OK : DROP;
+}
+
+/* What to do with a copy that has come back.  Has a stack frame of its own, as all that is
+ * rare and needs room. */
+static __noinline int copy_receive(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	skb->mark = 0;
+	return packet_read(skb, &packet) ? copy_write(skb, &packet) : DROP;
 }

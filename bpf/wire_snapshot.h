@@ -5,6 +5,7 @@
 
 #include <bpf/bpf_core_read.h>
 
+#include "shared/wire_snapshot.h"
 #include "wire_packet.h"
 
 #define BY_BTF __attribute__((preserve_access_index))

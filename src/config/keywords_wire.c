@@ -49,7 +49,7 @@ static const struct keyword rows[] = {
 		.reload = RELOAD_RESTART,
 		.default_text = "'maxconn' and half as many that linger, at most 32768",
 		.sentence =
-			"Connections that the wire engine may carry at a time, those that linger after their end included; the others stay with the next engine. Each takes 448 bytes of kernel memory from the start.",
+			"Connections that the wire engine may carry at a time, those that linger after their end included; the others stay with the next engine. Each takes 416 bytes of kernel memory from the start.",
 	},
 	{
 		.name = "wire-peer",
