@@ -4,6 +4,7 @@ import collections
 
 import pytest
 
+from lib import place
 from lib.flows import receive_exactly
 from lib.named_servers import NamedServers, counts
 from lib.waiting import wait_until
@@ -67,8 +68,7 @@ def test_first_fills_the_first_server_up(spread):
 def test_source_sticks_to_one_server_and_spreads_clients(spread):
     visit = spread("balance source", ["", "", ""])
     chosen = {}
-    for client in range(1, 25):
-        address = f"127.0.0.{client}"
+    for address in place.client_sources(24):
         chosen[address] = visit(source=address)
     assert set(chosen.values()) == {0, 1, 2}
     for address, name in chosen.items():

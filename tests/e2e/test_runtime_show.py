@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from lib import place
 from lib.clients import run_client
 from lib.endpoints import Endpoint
 from lib.flows import receive_exactly, receive_to_end
@@ -29,10 +30,11 @@ def haproxy(directory):
     front, back = Endpoint("ipv4"), Endpoint("ipv4")
     config = f"{directory}/haproxy.cfg"
     with open(config, "w", encoding="utf-8") as file:
-        file.write(f"global\nstats socket {path} level admin\nnbthread 1\n"
+        file.write(place.fill_in(
+                   f"global\nstats socket {path} level admin\nnbthread 1\n"
                    f"defaults\nmode tcp\ntimeout connect 5s\ntimeout client 5s\ntimeout server 5s\n"
-                   f"listen relayed\nbind {front.text}\nserver one {back.text}\n")
-    with subprocess.Popen([program, "-f", config, "-db"], stderr=subprocess.DEVNULL) as process:
+                   f"listen relayed\nbind {front.text}\nserver one {back.text}\n"))
+    with subprocess.Popen([*place.prefix("proxy"), program, "-f", config, "-db"], stderr=subprocess.DEVNULL) as process:
         client = RuntimeClient(path)
 
         def is_ready():

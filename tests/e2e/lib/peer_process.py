@@ -1,6 +1,6 @@
 """Peers in processes of their own: to have their own descriptor limit, and to be killed.
 
-As a program: peer_process.py MODE FAMILY ADDRESS [COUNT].  It prints one line when it is
+As a program: python3 -m lib.peer_process MODE FAMILY ADDRESS [COUNT].  It prints one line when it is
 ready and obeys lines on its standard input.
 """
 
@@ -10,17 +10,28 @@ import selectors
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
+from lib import place
+
+_FOLDER = Path(__file__).resolve().parents[1]
 _KINDS = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6, "unix": socket.AF_UNIX}
+
+# The modes that listen; the others connect.
+_SERVING = ("echo", "silent")
 
 
 class PeerProcess:
     """The parent's handle on one such process."""
 
     def __init__(self, mode, endpoint, count=0):
+        role = "server" if mode in _SERVING else "client"
+        if role == "server":
+            endpoint.role = role
         self.process = subprocess.Popen(
-            [sys.executable, __file__, mode, endpoint.family, json.dumps(endpoint.sockaddr), str(count)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [*place.prefix(role), sys.executable, "-m", "lib.peer_process", mode, endpoint.family,
+             json.dumps(endpoint.sockaddr), str(count)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_FOLDER)
         self.expect("ready")
 
     def expect(self, word):
