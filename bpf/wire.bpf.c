@@ -77,7 +77,9 @@ static __always_inline int splice(
 		cold->malformed++;
 		return TO_STACK;
 	}
-	if (is_drain && !(packet->flags & FLAG_RST))
+	if (is_drain && packet->flags & FLAG_RST)
+		return reset_receive(skb, flow, packet, verdict);
+	if (is_drain)
 		copy_send(skb, flow);
 	if (verdict == NUMBERS_GOOD)
 		note_numbers(flow, packet);

@@ -5,7 +5,7 @@
  * acknowledged. */
 #pragma once
 
-#include "wire_flow.h"
+#include "wire_note.h"
 
 /* A copy on its way to the local stack. */
 const volatile __u32 wire_copy_mark = 0x57435059;
@@ -57,6 +57,30 @@ static __always_inline bool copy_find_socket(
 	}
 	bpf_sk_release(sk);
 	return is_found;
+}
+
+/* DRAIN: passing a reset on is the local socket's business, after the bytes that it still
+ * holds.  The socket may not have seen all that was forwarded, so a reset that its far host
+ * would believe is given the number that the socket expects. */
+static __always_inline int reset_receive(
+	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, enum verdict verdict)
+{
+	__u32 rcv_nxt, snd_nxt;
+	__u64 sum = 0;
+	if (verdict != NUMBERS_GOOD)
+		return TO_STACK;
+	if (!copy_find_socket(skb, packet, &rcv_nxt, &snd_nxt))
+		return DROP;
+	struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
+	if (tcp == NULL)
+		return DROP;
+	sum_replace(&sum, tcp->seq, bpf_htonl(rcv_nxt));
+	tcp->seq = bpf_htonl(rcv_nxt);
+	if (packet->flags & FLAG_ACK && IS_AFTER(packet->ack, snd_nxt)) {
+		sum_replace(&sum, tcp->ack_seq, bpf_htonl(snd_nxt));
+		tcp->ack_seq = bpf_htonl(snd_nxt);
+	}
+	return bpf_l4_csum_replace(skb, packet->l4 + 16, 0, sum_fold(sum), 0) == 0 ? TO_STACK : DROP;
 }
 
 /* Writes the IP length of a packet that ends with its TCP header, and adds the pseudo header to *sum. */

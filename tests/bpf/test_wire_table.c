@@ -333,6 +333,50 @@ static void copies_are_made_to_fit_the_socket(void **state)
 	}
 }
 
+/* It may have been forwarded more than the socket has seen: DRAIN leaves resets to the socket. */
+static void a_reset_while_draining_is_made_to_fit_the_socket(void **state)
+{
+	static const struct {
+		uint32_t lead; /* of 500 bytes that were sent and not acknowledged */
+		bool is_believed;
+	} cases[] = {{0, true}, {500, true}, {200, false}, {501, false}};
+	(void)state;
+	wire_rig_need();
+	for (size_t i = 0; i < ARRAY_LENGTH(families); i++)
+		for (size_t k = 0; k < ARRAY_LENGTH(cases); k++) {
+			struct connection connection;
+			struct wire_snapshot snapshots[2];
+			connection_open(&connection, families[i]);
+			struct wire_leg legs[2] = {connection.leg, connection.leg};
+			assert_int_equal(wire_snapshot_take(wire_rig_table, legs, snapshots), 0);
+			legs[1].far.port ^= 1;
+			assert_int_equal(wire_flow_add(wire_rig_table, PAIR + 1, legs), 0);
+			struct wire_pair *pair = wire_table_pair(wire_rig_table, PAIR + 1);
+			uint32_t acknowledged = snapshots[0].rcv_nxt + 1000;
+			pair->hot[1].ack_max = acknowledged;
+			pair->hot[0].seq_max = acknowledged + 500;
+			wire_flow_set_mode(wire_rig_table, PAIR + 1, WIRE_DRAIN);
+			struct segment segment = {.family = families[i],
+				.leg = connection.leg,
+				.seq = acknowledged + cases[k].lead,
+				.ack = snapshots[0].snd_nxt + 44,
+				.flags = RST | ACK};
+			struct segment expected = segment;
+			if (cases[k].is_believed) {
+				expected.seq = snapshots[0].rcv_nxt;
+				expected.ack = snapshots[0].snd_nxt;
+			}
+			struct packet packet, wanted;
+			packet_make(&segment, &packet);
+			packet_make(&expected, &wanted);
+			struct run run = wire_run(&packet, &(struct run_options){0});
+			assert_int_equal(run.result, TO_STACK);
+			assert_untouched(&wanted, &run);
+			wire_flow_del(wire_rig_table, PAIR + 1, legs);
+			connection_close(&connection);
+		}
+}
+
 static uint32_t seed;
 
 static uint32_t random_below(uint32_t limit)
@@ -432,6 +476,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_mapped_from_the_sockets),
 		cmocka_unit_test(snapshots_show_both_sockets),
 		cmocka_unit_test(copies_are_made_to_fit_the_socket),
+		cmocka_unit_test(a_reset_while_draining_is_made_to_fit_the_socket),
 		cmocka_unit_test(random_packets_keep_length_and_sums),
 		cmocka_unit_test(the_missing_capability_is_named),
 	};
