@@ -127,8 +127,10 @@ int wire_ingress(struct __sk_buff *skb)
 		note_watched(&flow, &packet);
 		return TO_STACK;
 	}
+	/* Mostly a question about our reset, perhaps before that call has returned: the stack has no
+	 * socket any more, and answers with the number that is expected. */
 	if (mode == WIRE_CLOSED)
-		return DROP;
+		return TO_STACK;
 	return splice(skb, &flow, &packet, mode == WIRE_DRAIN);
 }
 
@@ -168,7 +170,7 @@ static __always_inline int egress_fit(
 
 /* CLOSED: the socket knows only what passed before it was frozen.  The far host believes a
  * reset with the number that it expects next, and asks back about any other in its window;
- * then there is no socket any more and the stack's answer is exact. */
+ * then there is no socket any more and the stack's answer, which acknowledges nothing, is exact. */
 static __always_inline int egress_reset(
 	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet)
 {
@@ -182,10 +184,8 @@ static __always_inline int egress_reset(
 		return DROP;
 	sum_replace(&sum, tcp->seq, seq);
 	tcp->seq = seq;
-	if (packet->flags & FLAG_ACK) {
-		sum_replace(&sum, tcp->ack_seq, ack);
-		tcp->ack_seq = ack;
-	}
+	sum_replace(&sum, tcp->ack_seq, ack);
+	tcp->ack_seq = ack;
 	return bpf_l4_csum_replace(skb, packet->l4 + 16, 0, sum_fold(sum), 0) == 0 ? TO_STACK : DROP;
 }
 
@@ -201,7 +201,7 @@ int wire_egress(struct __sk_buff *skb)
 	if (mode == WIRE_OFF || mode == WIRE_WATCH)
 		return TO_STACK;
 	if (mode == WIRE_CLOSED && packet.flags & FLAG_RST)
-		return egress_reset(skb, &flow, &packet);
+		return packet.flags & FLAG_ACK ? egress_reset(skb, &flow, &packet) : TO_STACK;
 	if (mode == WIRE_DRAIN)
 		return packet.flags & (FLAG_RST | FLAG_SYN) ? TO_STACK : egress_fit(skb, &flow, &packet);
 	flow.pair->cold[flow.direction & 1].frozen++;
