@@ -64,6 +64,7 @@ static __always_inline void note_numbers(const struct flow *flow, const struct p
 		hot->retransmits++;
 	if (window > hot->window_max)
 		hot->window_max = window;
+	hot->last_window = bpf_htons(packet->window);
 	has_gain = number_raise(&hot->ack_max, packet->ack);
 	if (has_gain || packet->flags & FLAG_FIN)
 		note_end(flow, packet, has_gain);

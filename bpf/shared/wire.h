@@ -36,7 +36,7 @@ enum {
 	WIRE_FINACK = 1 << 1, /* it has acknowledged the other direction's end */
 	WIRE_RST = 1 << 2, /* a reset that the receiver can believe */
 	WIRE_SYN = 1 << 3, /* a SYN came (an event, at most one in 67 ms, never in state) */
-	WIRE_FORWARDED = 1 << 4, /* DRAIN has forwarded: last_window and last_tsval are set */
+	WIRE_FORWARDED = 1 << 4, /* DRAIN has forwarded: last_window and last_tsval are what was sent out */
 };
 
 enum { WIRE_HAS_TIMESTAMPS = 1 << 0 }; /* wire_path.flags */
@@ -88,7 +88,7 @@ struct wire_hot { /* what the packets of a direction have shown */
 	__u32 state;
 	__u32 retransmits; /* segments without anything new */
 	__u32 last_tsval; /* out space */
-	__u16 last_window; /* as sent out, network order */
+	__u16 last_window; /* of a good packet; DRAIN: as sent out.  Network order */
 	__u16 copies; /* DRAIN: headers given to the local stack */
 };
 

@@ -147,6 +147,7 @@ int wire_flow_map(struct wire_table *table, unsigned index, const struct wire_sn
 		int32_t gain = (int32_t)(in->rcv_nxt - (uint32_t)hot->seq_max);
 		hot->seq_max = hot->seq_max == 0 ? in->rcv_nxt : hot->seq_max + (uint64_t)gain;
 		hot->ack_max = in->snd_una;
+		hot->last_window = htons((uint16_t)(in->snd_wnd >> path->scale_in));
 		hot->last_tsval = clock[1 - d];
 	}
 	hot_raise(pair, snapshots);

@@ -44,6 +44,7 @@ struct relay_direction {
 	bool may_write : 1; /* and of the target */
 	bool was_refused : 1; /* its engine could not have it */
 	bool is_blocked : 1; /* bytes wait for the target: the source cannot be active */
+	bool is_target_shut : 1; /* while carried: it has said that it has room for nothing */
 };
 
 struct relay_end {

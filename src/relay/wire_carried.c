@@ -47,6 +47,24 @@ static void activity_note(
 		relay->active_ms[side] = at_ms;
 }
 
+/* Bytes are on their way to the far host, or it has no room for more: then time runs for it,
+ * and for the source again when it can go on. */
+static void blocked_note(struct relay *relay, const struct wire_entry *entry,
+	const struct wire_hot hot[RELAY_SIDES], unsigned side)
+{
+	unsigned other = relay_other(side);
+	struct relay_direction *direction = &relay->directions[side];
+	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
+	uint32_t taken = (uint32_t)hot[other].ack_max + pair->path[other].ack_delta;
+	bool is_underway = (int32_t)((uint32_t)hot[side].seq_max - taken) > 0;
+	direction->is_target_shut = hot[other].last_window == 0;
+	bool is_blocked = is_underway || direction->is_target_shut;
+	if (is_blocked == direction->is_blocked)
+		return;
+	direction->is_blocked = is_blocked;
+	relay->active_ms[is_blocked ? other : side] = loop_now_ms(entry->loop);
+}
+
 void wire_sample(struct relay *relay)
 {
 	struct wire_entry *entry = relay->taken;
@@ -57,18 +75,15 @@ void wire_sample(struct relay *relay)
 	if (entry->stage == WIRE_STAGE_WATCH)
 		return;
 	wire_flow_read(wire_entry_table(entry), entry->index, hot, cold);
-	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		struct relay_direction *direction = &relay->directions[side];
-		uint32_t taken =
-			(uint32_t)hot[relay_other(side)].ack_max + pair->path[relay_other(side)].ack_delta;
 		uint64_t bytes = bytes_of(entry, &hot[side], side);
 		/* Before, the pumps count. */
 		if (bytes > direction->bytes && entry->stage >= WIRE_STAGE_ACTIVE) {
 			counter_add(&counters->bytes, bytes - direction->bytes);
 			direction->bytes = bytes;
 		}
-		direction->is_blocked = (int32_t)((uint32_t)hot[side].seq_max - taken) > 0;
+		blocked_note(relay, entry, hot, side);
 		activity_note(relay, entry, &hot[side], side);
 	}
 	counters_take(entry, hot);

@@ -86,6 +86,7 @@ struct session_view {
 	const char *engines[RELAY_SIDES]; /* NULL before relaying */
 	uint16_t moves[RELAY_SIDES];
 	bool is_ended[RELAY_SIDES]; /* the source has closed */
+	bool is_target_shut[RELAY_SIDES]; /* as in struct relay_direction */
 	struct relay_packets packets[RELAY_SIDES]; /* of engines that see packets */
 	const char
 		*takeover_words; /* why no engine in the kernel carries it; "": none was tried, or one does */

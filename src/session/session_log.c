@@ -154,6 +154,7 @@ static void view_sides(const struct session *session, struct session_view *view)
 		view->moves[side] = direction->moves;
 		view->packets[side] = relay_packets(&session->relay, side);
 		view->is_ended[side] = direction->is_ended;
+		view->is_target_shut[side] = direction->is_target_shut;
 		uint64_t active_ms = session->relay.active_ms[side];
 		view->idle_ms[side] = now_ms - (active_ms != 0 ? active_ms : session->accepted_ms);
 	}
