@@ -57,6 +57,7 @@ def test_leastconn_prefers_the_server_with_the_fewest(spread):
             client.shutdown(1)
             assert client.recv(1) == b""
             client.close()
+    wait_until(lambda: spread.daemon.runtime.stat_row("relayed", "s1")["scur"] == "0", "both to be gone")
     assert [visit(keep=True)[0] for _ in range(2)] == [1, 1]
 
 

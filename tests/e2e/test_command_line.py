@@ -128,6 +128,7 @@ def test_a_background_start_survives_closed_standard_descriptors(directory, endp
     wait_until(lambda: not os.path.exists(f"/proc/{number}") or is_zombie(number), "the daemon to end")
 
 
+@pytest.mark.not_in_lab("the port is taken on another host")
 def test_a_background_start_that_fails_says_so_to_its_starter(write, closing):
     taken = Endpoint("ipv4")
     closing(taken.listen())

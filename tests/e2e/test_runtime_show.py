@@ -15,6 +15,7 @@ from lib.runtime import RuntimeClient, parse_stat, stat_header
 from lib.servers import find_program
 from lib.waiting import wait_until
 
+MUCH_BYTES = 8 << 20
 INFO_FIELDS = ["Name", "Version", "Nbthread", "Process_num", "Pid", "Uptime", "Uptime_sec", "Ulimit-n", "Maxsock",
                "Maxconn", "CurrConns", "CumConns", "ConnRate", "MaxConnRate", "SessRate", "Maxpipes", "PipesUsed",
                "PipesFree", "DroppedLogs", "Stopping"]
@@ -133,7 +134,8 @@ def test_sessions_are_listed_while_they_last(make_link, ours_only, engine, famil
     identity = line.split(":")[0]
     for command in (f"show sess {identity}", "show sess all"):
         text = link.daemon.runtime.ask(command)
-        assert "4321" in text and (engine in ("auto",) or engine in text), text
+        # These carry a connection some time after its beginning.
+        assert "4321" in text and (engine in ("auto", "wire") or engine in text), text
         if family != "unix":
             assert f":{client.getsockname()[1]}" in text and "ESTABLISHED" in text
     client.close()
@@ -160,7 +162,7 @@ def test_thousands_of_sessions_can_be_listed(make_link, ours_only):
     assert len(pairs) == 1000
 
 
-@pytest.mark.parametrize("amount", [1000, 8 << 20])
+@pytest.mark.parametrize("amount", [1000, MUCH_BYTES])
 def test_show_relay_tells_which_engine_moved_what(make_link, ours_only, engine, amount):
     link = make_link(engine)
     client, server = link.pair()
@@ -180,7 +182,9 @@ def test_show_relay_tells_which_engine_moved_what(make_link, ours_only, engine, 
         return table if sum(table.values()) == amount + 1 else None
 
     table = wait_until(moved, "show relay to count every byte")
-    if engine != "auto":
+    if engine == "wire":
+        assert table[engine] > amount / 2 or amount < MUCH_BYTES
+    elif engine != "auto":
         assert table[engine] == amount + 1
 
 
