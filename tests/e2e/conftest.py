@@ -103,7 +103,7 @@ def pytest_runtest_protocol(item):
 
 
 def pytest_runtest_setup(item):
-    if not place.IS_LAB:
+    if not place.MODE:
         return
     marker, name = item.get_closest_marker("not_in_lab"), item.path.name
     reasons = [reason for start, reason in NOT_IN_LAB.items() if name.startswith(start)]
@@ -114,9 +114,12 @@ def pytest_runtest_setup(item):
 @pytest.fixture(scope="session", autouse=True)
 def lab():
     """The hosts of SPLICED_LAB; at the end wire must have had its part."""
-    if place.IS_LAB and place.missing():
+    if not place.MODE:
+        yield None
+        return
+    if place.missing():
         pytest.skip(f"a network lab: {place.missing()}")
-    with place.running_lab() as made:
+    with place.running_lab(are_offloads_on=place.MODE == "on") as made:
         yield made
     carried, sessions = proxy_module.CARRIED["carried"], proxy_module.CARRIED["sessions"]
     if sessions >= CARRIED_FROM_SESSIONS:

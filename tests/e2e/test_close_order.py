@@ -19,7 +19,7 @@ from lib.waiting import wait_until
 
 SMALL = pattern_bytes(1000)
 # All of it leaves an end although nobody reads yet: in a lab nothing is buffered on the way.
-MIDDLE = pattern_bytes(40_000 if place.IS_LAB else 150_000)
+MIDDLE = pattern_bytes(40_000 if place.MODE else 150_000)
 LARGE_BYTES = 96 << 20
 
 

@@ -13,7 +13,7 @@ import termios
 from lib import place
 
 INTERNET_FAMILIES = ("ipv4", "ipv6")
-FAMILIES = INTERNET_FAMILIES if place.IS_LAB else (*INTERNET_FAMILIES, "unix")
+FAMILIES = INTERNET_FAMILIES if place.MODE else (*INTERNET_FAMILIES, "unix")
 
 _KINDS = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6, "unix": socket.AF_UNIX}
 

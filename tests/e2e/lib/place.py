@@ -18,7 +18,6 @@ import socket
 from lib.netlab import Netlab
 
 MODE = os.environ.get("SPLICED_LAB", "")
-IS_LAB = MODE != ""
 MODES = ("on", "plain")
 
 _LOOPBACK = {"ipv4": "127.0.0.1", "ipv6": "::1"}
@@ -33,38 +32,43 @@ _lab = None
 
 
 def missing():
-    """Why the lab that is asked for cannot be made, or None."""
-    if MODE not in MODES:
+    """Why no lab can be made, or None."""
+    if MODE and MODE not in MODES:
         return f"SPLICED_LAB is {MODE!r}, not one of {' '.join(MODES)}"
     return Netlab.missing()
 
 
 @contextlib.contextmanager
-def running_lab():
-    """The lab, for a whole run; nothing where none is asked for."""
+def running_lab(**options):
+    """Peers and daemons are on the lab's hosts meanwhile; options as Netlab has them."""
     global _lab
-    if not IS_LAB:
-        yield None
-        return
-    with Netlab(are_offloads_on=MODE == "on") as _lab:
-        yield _lab
+    before = _lab
+    try:
+        with Netlab(**options) as _lab:
+            yield _lab
+    finally:
+        _lab = before
+
+
+def is_lab():
+    return _lab is not None
 
 
 def host(role, family):
     """The address that peers of the role "proxy" or "server" have."""
-    if not IS_LAB:
+    if not is_lab():
         return _LOOPBACK[family]
     return _lab.address(role, family, "client" if role == "proxy" else None)
 
 
 def mark(family):
     """What stands for a host in a configuration until fill_in()."""
-    return _MARKS[family] if IS_LAB else _LOOPBACK[family]
+    return _MARKS[family] if is_lab() else _LOOPBACK[family]
 
 
 def fill_in(text, role=None):
     """Replaces the marks: in lines of a configuration by what they say, else for the role."""
-    if not IS_LAB:
+    if not is_lab():
         return text
     return "\n".join(_fill_in_line(line, role) for line in text.split("\n"))
 
@@ -78,12 +82,12 @@ def _fill_in_line(line, role):
 
 def prefix(role):
     """The words that run a program on the role's host."""
-    return ["ip", "netns", "exec", _lab.names[role]] if IS_LAB else []
+    return ["ip", "netns", "exec", _lab.names[role]] if is_lab() else []
 
 
 def client_sources(count):
     """IPv4 addresses that clients may bind to."""
-    if not IS_LAB:
+    if not is_lab():
         return [f"127.0.0.{at}" for at in range(1, count + 1)]
     network = host("proxy", "ipv4").rpartition(".")[0]
     sources = [f"{network}.{at}" for at in range(_SOURCES_FIRST, _SOURCES_FIRST + count)]
@@ -100,7 +104,7 @@ def _enter(namespace):
 @contextlib.contextmanager
 def inside(role):
     """What this thread opens meanwhile is on the role's host."""
-    if not IS_LAB:
+    if not is_lab():
         yield
         return
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)

@@ -16,7 +16,7 @@ from lib.waiting import wait_until
 REPOSITORY = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("SPLICED_BINARY", REPOSITORY / "build" / "spliced"))
 # Packets have to come by an interface: only a lab (lib/place.py) exercises wire.
-ENGINES = ("wire",) if place.IS_LAB else ("copy", "splice", "uring", "auto")
+ENGINES = ("wire",) if place.MODE else ("copy", "splice", "uring", "auto")
 # To run everything on another back end of the loop than the daemon would choose.
 LOOP = os.environ.get("SPLICED_LOOP", "")
 
@@ -73,7 +73,7 @@ def compose(body, engine="auto", socket_path=None, **parts):
     parts: global_lines, defaults_lines; logs, the targets; log_lines, what defaults say of logs.
     """
     global_lines, logs = parts.get("global_lines", ()), parts.get("logs", ())
-    if place.IS_LAB and engine == "auto":
+    if place.MODE and engine == "auto":
         engine = "wire"
     lines = ["global", *global_lines]
     if not any(line.startswith("nbthread") for line in global_lines):
@@ -172,7 +172,7 @@ class Proxy:
         What wire carried keeps its sockets for some seconds more: test_wire.py sees them go.
         """
         wait_until(lambda: self.runtime.connections() == 0, "CurrConns to be 0", deadline_s)
-        if is_haproxy() or place.IS_LAB:
+        if is_haproxy() or place.is_lab():
             return
         allowed = self.sockets_at_start + self.log_targets
         wait_until(lambda: self.count_descriptors("socket:") <= allowed,
@@ -201,7 +201,7 @@ class Proxy:
 
     def _count_carried(self):
         """Adds to CARRIED, for the check at the end of a run in a lab."""
-        if place.IS_LAB and not is_haproxy():
+        if place.is_lab() and not is_haproxy():
             rows = self.runtime.stat()
             CARRIED["sessions"] += sum(int(row["stot"]) for row in rows if row["svname"] == "BACKEND")
             CARRIED["carried"] += int(self.relay_row("wire")["ever"]) // 2
