@@ -101,6 +101,20 @@ def hold_connections(kind, address, count):
         say("alive" if intact else "broken")
 
 
+def visit_in_turn(kind, address, count):
+    """Opens count connections, one after the other, with a few echoes on each."""
+    say("ready")
+    for _ in sys.stdin:
+        for at in range(count):
+            with socket.socket(kind) as peer:
+                peer.settimeout(20)
+                peer.connect(address)
+                for word in (b"%d" % at, b"and", b"again", b"once more"):
+                    peer.sendall(word)
+                    assert peer.recv(100) == word, f"visit {at} was answered wrongly"
+        say("visited")
+
+
 def connect_and_send(kind, address, count):
     """Sends count bytes of x on a connection; "peek" waits for bytes without reading them."""
     peer = socket.socket(kind)
@@ -126,7 +140,8 @@ def serve_one_silent(kind, address, count):
             say("sent")
 
 
-_MODES = {"echo": serve_echo, "hold": hold_connections, "send": connect_and_send, "silent": serve_one_silent}
+_MODES = {"echo": serve_echo, "hold": hold_connections, "send": connect_and_send, "silent": serve_one_silent,
+          "visit": visit_in_turn}
 
 
 def main(mode, family, address, count):

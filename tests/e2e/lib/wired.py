@@ -1,6 +1,8 @@
 """What tests of the wire engine share: connections that it carries for sure."""
 
+import ctypes
 import os
+import platform
 import re
 import socket
 import subprocess
@@ -62,10 +64,25 @@ def wait_released(daemon, deadline_s=15):
                f"at most {allowed} open sockets in the daemon", deadline_s)
 
 
-def programs(lab):
-    """Names of the BPF programs that are attached to the proxy's interfaces."""
-    output = lab.run("proxy", ["bpftool", "net", "show"], capture_output=True, text=True).stdout
-    return re.findall(r"\bwire_\w+", output)
+class _ProgramQuery(ctypes.Structure):
+    """What bpf(2) takes for BPF_PROG_QUERY; without room for the programs it counts them."""
+
+    _fields_ = [("ifindex", ctypes.c_uint32), ("attach_type", ctypes.c_uint32), ("flags", ctypes.c_uint32),
+                ("attach_flags", ctypes.c_uint32), ("ids", ctypes.c_uint64), ("count", ctypes.c_uint32),
+                ("padding", ctypes.c_uint32 * 11)]
+
+
+def count_programs():
+    """BPF programs that are attached by TCX to the proxy's interfaces; needs Linux 6.6."""
+    number, query_command, kinds = {"x86_64": 321, "aarch64": 280}[platform.machine()], 16, (46, 47)
+    libc, count = ctypes.CDLL(None, use_errno=True), 0
+    with place.inside("proxy"):
+        for interface in ("client", "server"):
+            for kind in kinds:
+                query = _ProgramQuery(ifindex=socket.if_nametoindex(interface), attach_type=kind)
+                assert libc.syscall(number, query_command, ctypes.byref(query), ctypes.sizeof(query)) == 0
+                count += query.count
+    return count
 
 
 def command(role, *words):
