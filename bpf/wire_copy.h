@@ -76,6 +76,7 @@ static __always_inline int reset_receive(
 		return DROP;
 	sum_replace(&sum, tcp->seq, bpf_htonl(rcv_nxt));
 	tcp->seq = bpf_htonl(rcv_nxt);
+	flow_tell(flow, WIRE_RST);
 	if (packet->flags & FLAG_ACK && IS_AFTER(packet->ack, snd_nxt)) {
 		sum_replace(&sum, tcp->ack_seq, bpf_htonl(snd_nxt));
 		tcp->ack_seq = bpf_htonl(snd_nxt);

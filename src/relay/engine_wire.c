@@ -35,6 +35,7 @@ enum {
 	RETRIES_MAX = 10, /* of the doubling */
 	DRAIN_PAUSE_MAX_MS = 64,
 	SCALE_LEARNT_MIN = 7,
+	SOCKET_RESET_MS = 20,
 	SWEEP_MS = 1000,
 	REROUTES_MAX = 64, /* of a sweep */
 	SWEEP_MAX = 4096, /* entries looked at in one go */
@@ -173,7 +174,6 @@ static void watch_look(struct wire_entry *entry)
 		loop_timer_cancel(entry->loop, &entry->timer);
 		entry->stage = WIRE_STAGE_BARRIER;
 		entry->pause_ms = 1;
-		entry->drained_looks = 0;
 		wire_hub_barrier(entry->hub, entry);
 		return;
 	}
@@ -201,7 +201,7 @@ static struct wire_entry *entry_get(struct relay *relay, struct wire_worker *wor
 	entry->on_event = on_event;
 	entry->on_barrier = on_barrier;
 	entry->stage = WIRE_STAGE_WATCH;
-	entry->has_ended = false;
+	entry->has_ended = entry->has_socket_reset = false;
 	entry->reset_ms = 0;
 	entry->since_ms = loop_now_ms(worker->loop);
 	entry->routes_generation = wire_hub_routes_generation(worker->hub);
@@ -340,6 +340,9 @@ static void activate(struct wire_entry *entry)
 	entry->stage = WIRE_STAGE_ACTIVE;
 	relay->takeover_reason = WIRE_NO_REASON;
 	relay_takeover_enter(relay);
+	/* One that is still on its way to the socket will be there by then. */
+	if (entry->has_socket_reset)
+		loop_timer_set(entry->loop, &entry->timer, now_of(entry) + SOCKET_RESET_MS);
 	wire_ends_look(entry);
 }
 
@@ -351,21 +354,11 @@ static void drain_look(struct wire_entry *entry)
 	if (relay == NULL || !relay->is_running)
 		return;
 	wire_sample(relay);
-	if (wire_reset_note(entry)) {
-		wire_reset_look(entry);
-		if (entry->has_ended)
-			return;
-	}
 	/* A socket that is gone is broken, and the pumps learn it. */
 	if (wire_snapshot_take(table, entry->legs, now) == 0) {
 		ends_tell(entry, now, false);
 		(void)wire_flow_follow(table, entry->index, now);
-		bool is_drained = are_pumps_clean(relay) && wire_flow_is_drained(table, entry->index, now);
-		/* The far hosts may have acknowledged what the sockets have yet to learn so. */
-		bool do_sockets_know =
-			now[0].snd_una == now[0].write_seq && now[1].snd_una == now[1].write_seq;
-		entry->drained_looks = is_drained ? entry->drained_looks + 1 : 0;
-		if (is_drained && (do_sockets_know || entry->drained_looks > 1)) {
+		if (are_pumps_clean(relay) && wire_flow_is_drained(table, entry->index, now)) {
 			ends_tell(entry, now, true);
 			activate(entry);
 			return;
@@ -397,10 +390,14 @@ static void prepare(struct relay *relay)
 
 static void on_event(struct wire_entry *entry, unsigned what)
 {
-	if (entry->stage == WIRE_STAGE_ACTIVE && !entry->has_ended)
-		wire_ends_look(entry);
-	else if (entry->stage == WIRE_STAGE_DRAIN)
+	if (what & WIRE_RST && entry->stage < WIRE_STAGE_ACTIVE)
+		entry->has_socket_reset = true;
+	if (entry->stage == WIRE_STAGE_ACTIVE && !entry->has_ended) {
+		if (!(what & WIRE_RST) || !wire_sockets_look(entry))
+			wire_ends_look(entry);
+	} else if (entry->stage == WIRE_STAGE_DRAIN) {
 		drain_look(entry);
+	}
 	/* Its far host begins anew with the same port. */
 	else if (entry->stage == WIRE_STAGE_PARKED && (what & WIRE_SYN))
 		wire_entry_release(state_of(entry->worker), entry);
@@ -420,7 +417,8 @@ static void on_timer(struct loop_timer *timer)
 		drain_look(entry);
 		return;
 	case WIRE_STAGE_ACTIVE:
-		wire_reset_look(entry);
+		if (!wire_sockets_look(entry))
+			wire_reset_look(entry);
 		return;
 	case WIRE_STAGE_PARKED:
 		wire_entry_release(state_of(entry->worker), entry);

@@ -1,6 +1,9 @@
 /* A relay that is carried by the packet programs: what they have counted, and its ends. */
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "relay/wire_internal.h"
 
@@ -129,17 +132,6 @@ void wire_reset_look(struct wire_entry *entry)
 		__atomic_fetch_and(&pair->hot[side].state, ~(uint32_t)WIRE_RST, __ATOMIC_RELAXED);
 }
 
-bool wire_reset_note(struct wire_entry *entry)
-{
-	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
-	bool is_reset = (pair->hot[0].state | pair->hot[1].state) & WIRE_RST;
-	if (is_reset && entry->reset_ms == 0) {
-		entry->reset_ms = loop_now_ms(entry->loop);
-		loop_timer_set(entry->loop, &entry->timer, entry->reset_ms + RESET_LOOK_MS);
-	}
-	return entry->reset_ms != 0;
-}
-
 void wire_forwarded_count(struct wire_entry *entry)
 {
 	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
@@ -157,6 +149,22 @@ void wire_forwarded_count(struct wire_entry *entry)
 	}
 }
 
+bool wire_sockets_look(struct wire_entry *entry)
+{
+	for (unsigned side = 0; side < RELAY_SIDES; side++) {
+		struct tcp_info info = {0};
+		socklen_t len = sizeof(info);
+		if (getsockopt(entry->fds[side], IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+			info.tcpi_state != TCP_CLOSE)
+			continue;
+		wire_sample(entry->relay);
+		/* The entry has not ended: the other far host is still to be reset. */
+		relay_takeover_finish(entry->relay, RELAY_BROKEN, side, ECONNRESET);
+		return true;
+	}
+	return false;
+}
+
 void wire_ends_look(struct wire_entry *entry)
 {
 	enum { OVER = WIRE_FIN | WIRE_FINACK };
@@ -168,7 +176,10 @@ void wire_ends_look(struct wire_entry *entry)
 		finish(entry, RELAY_FINISHED, RELAY_CLIENT);
 		return;
 	}
-	(void)wire_reset_note(entry);
+	if (((hot[0].state | hot[1].state) & WIRE_RST) && entry->reset_ms == 0) {
+		entry->reset_ms = loop_now_ms(entry->loop);
+		loop_timer_set(entry->loop, &entry->timer, entry->reset_ms + RESET_LOOK_MS);
+	}
 	for (unsigned side = 0; side < RELAY_SIDES; side++)
 		if ((hot[side].state & WIRE_FIN) && !relay->directions[side].is_ended)
 			relay_takeover_half_closed(relay, side);

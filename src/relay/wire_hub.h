@@ -30,6 +30,7 @@ struct wire_entry {
 	bool is_used, is_event_posted, is_barrier_asked; /* under the hub's lock */
 	uint8_t stage; /* from here on the owner's own */
 	bool has_ended;
+	bool has_socket_reset; /* a reset came before the sockets were frozen, and was given to one */
 	struct relay *relay;
 	struct relay_worker *worker;
 	struct loop_timer timer;
@@ -38,7 +39,6 @@ struct wire_entry {
 	unsigned routes_generation;
 	uint64_t since_ms, pause_ms;
 	uint64_t reset_ms; /* when a reset was seen, 0: none */
-	unsigned drained_looks; /* in a row that found it drained */
 	uint64_t written_before[2]; /* to the leg when mapped: a number of its ack_max's kind */
 	uint64_t bytes_before[2], position_before[2]; /* relayed when mapped, and where that is in seq_max */
 	uint64_t progress[2], packets_counted[2];
