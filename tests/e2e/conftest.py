@@ -56,6 +56,7 @@ SHARED_FILES = ("test_postgresql.py", "test_mariadb.py", "test_http.py", "test_s
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes longer than 15 seconds")
     config.addinivalue_line("markers", "not_in_lab(reason): makes no sense with SPLICED_LAB")
+    config.addinivalue_line("markers", "quick: chosen for the short runs in a lab (tools/test.py)")
     config.addinivalue_line("markers", "limit(seconds): the time limit of this test")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -18,6 +18,7 @@ from lib.pattern import pattern_bytes
 from lib.waiting import wait_until
 
 SMALL = pattern_bytes(1000)
+pytestmark = pytest.mark.quick
 # All of it leaves an end although nobody reads yet: in a lab nothing is buffered on the way.
 MIDDLE = pattern_bytes(40_000 if place.MODE else 150_000)
 LARGE_BYTES = 96 << 20

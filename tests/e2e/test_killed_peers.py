@@ -6,6 +6,8 @@ from lib.endpoints import accept
 from lib.flows import assert_received, receive_exactly, receive_to_end
 from lib.peer_process import PeerProcess
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_killed_client_ends_the_connection_after_its_bytes(link):
     client = link.closing(PeerProcess("send", link.front, 100_000))
