@@ -151,15 +151,15 @@ void wire_forwarded_count(struct wire_entry *entry)
 
 bool wire_sockets_look(struct wire_entry *entry)
 {
+	if (entry->has_ended)
+		return true;
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		struct tcp_info info = {0};
 		socklen_t len = sizeof(info);
 		if (getsockopt(entry->fds[side], IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
 			info.tcpi_state != TCP_CLOSE)
 			continue;
-		wire_sample(entry->relay);
-		/* The entry has not ended: the other far host is still to be reset. */
-		relay_takeover_finish(entry->relay, RELAY_BROKEN, side, ECONNRESET);
+		finish(entry, RELAY_BROKEN, side);
 		return true;
 	}
 	return false;
