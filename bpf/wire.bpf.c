@@ -13,6 +13,7 @@
 #include "wire_too_big.h"
 
 #define PACKET_FOR_US 0 /* PACKET_HOST */
+#define NOT_TCP       (-2) /* no answer to the kernel */
 
 /* A tag of 0 only carries a priority; any other belongs to a VLAN's own interface, which
  * sees the packet next, without its tag. */
@@ -105,17 +106,13 @@ static __always_inline int take_syn(
 	return packet->payload == 0 && !(packet->flags & FLAG_RST) ? syn_answer(skb, flow->pair, mine) : DROP;
 }
 
-SEC("tc")
-int wire_ingress(struct __sk_buff *skb)
+/* Everything big is below this, so that no two big stack frames are on top of each other. */
+static __noinline int tcp_ingress(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 	struct flow flow = {};
-	if (is_for_other(skb))
-		return TO_STACK;
 	if (!packet_read(skb, &packet))
-		return icmp_ingress(skb);
-	if (skb->mark == wire_copy_mark)
-		return copy_receive(skb);
+		return NOT_TCP;
 	if (!flow_find(skb, &packet, false, &flow))
 		return TO_STACK;
 	__u32 mode = READ_ONCE(flow.pair->mode);
@@ -132,6 +129,17 @@ int wire_ingress(struct __sk_buff *skb)
 	if (mode == WIRE_CLOSED)
 		return TO_STACK;
 	return splice(skb, &flow, &packet, mode == WIRE_DRAIN);
+}
+
+SEC("tc")
+int wire_ingress(struct __sk_buff *skb)
+{
+	if (is_for_other(skb))
+		return TO_STACK;
+	if (skb->mark == wire_copy_mark)
+		return copy_receive(skb);
+	int result = tcp_ingress(skb);
+	return result == NOT_TCP ? icmp_ingress(skb) : result;
 }
 
 /* DRAIN: what the local socket sends must agree with what is being forwarded on the

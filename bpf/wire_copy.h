@@ -152,6 +152,8 @@ static __always_inline int copy_write(struct __sk_buff *skb, const struct packet
 static __noinline int copy_receive(struct __sk_buff *skb)
 {
 	struct packet packet = {};
+	if (!packet_read(skb, &packet))
+		return TO_STACK;
 	skb->mark = 0;
-	return packet_read(skb, &packet) ? copy_write(skb, &packet) : DROP;
+	return copy_write(skb, &packet);
 }

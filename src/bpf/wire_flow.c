@@ -143,9 +143,10 @@ int wire_flow_map(struct wire_table *table, unsigned index, const struct wire_sn
 		path->tsval_delta = clock[1 - d] - in->ts_recent;
 		back->tsecr_delta = -path->tsval_delta;
 		path->boundary = in->rcv_nxt;
-		/* What WATCH believed to see, nobody has checked: what the socket has counts. */
-		int32_t gain = (int32_t)(in->rcv_nxt - (uint32_t)hot->seq_max);
-		hot->seq_max = hot->seq_max == 0 ? in->rcv_nxt : hot->seq_max + (uint64_t)gain;
+		/* WATCH may have seen more than the snapshot.  Nobody has checked that, but the far end's
+		 * acknowledgement of it may come before the next snapshot, and with it an end. */
+		if (hot->seq_max == 0)
+			hot->seq_max = in->rcv_nxt;
 		hot->ack_max = in->snd_una;
 		hot->last_window = htons((uint16_t)(in->snd_wnd >> path->scale_in));
 		hot->last_tsval = clock[1 - d];

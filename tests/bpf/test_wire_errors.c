@@ -226,7 +226,6 @@ static void nobody_else_is_told(void **state)
 		{"a size that nobody believes", WIRE_ACTIVE, 0, 551, 1279, DROPPED},
 		{"the smallest size", WIRE_ACTIVE, 0, 552, 1280, REDIRECTED},
 		{"bytes that the stack may take", WIRE_DRAIN, 0, MTU, MTU, TO_STACK},
-		{"a closed pair", WIRE_CLOSED, 0, MTU, MTU, DROPPED},
 	};
 	(void)state;
 	wire_rig_need();
