@@ -13,7 +13,7 @@ build="build-essential meson ninja-build pkg-config libmicrohttpd-dev libjansson
 clang bpftool"
 check="libcmocka-dev clang-format clang-tidy libclang-rt-14-dev mandoc"
 tests="python3 python3-pytest python3-pytest-xdist python3-pytest-timeout haproxy nginx-light libnginx-mod-stream redis-server redis-tools
-postgresql postgresql-contrib mariadb-server mariadb-client iperf3 curl wrk openssh-server openssh-client socat iproute2
+postgresql postgresql-contrib mariadb-server mariadb-client iperf3 curl wrk openssh-server openssh-client socat iproute2 nftables
 procps gnuplot-nox ethtool"
 
 case "${1:-all}" in
