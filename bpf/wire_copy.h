@@ -7,16 +7,17 @@
 
 #include "wire_flow.h"
 
-/* A copy on its way to the local stack. */
-const volatile __u32 wire_copy_mark = 0x57435059;
+/* Copies on their way to the local stack; that of a settled direction's acknowledgement. */
+const volatile __u32 wire_copy_mark = 0x57435059, wire_copy_settled_mark = 0x5743505a;
 
 static __always_inline void copy_send(struct __sk_buff *skb, const struct flow *flow)
 {
-	__u32 mark = skb->mark;
-	skb->mark = wire_copy_mark;
+	__u32 mine = flow->direction & 1, mark = skb->mark;
+	bool is_settled = flow->pair->path[mine ^ 1].flags & WIRE_IS_SETTLED;
+	skb->mark = is_settled ? wire_copy_settled_mark : wire_copy_mark;
 	bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
 	skb->mark = mark;
-	flow->pair->hot[flow->direction & 1].copies++;
+	flow->pair->hot[mine].copies++;
 }
 
 /* What the receiving socket expects and has sent. */
@@ -88,20 +89,25 @@ static __always_inline bool copy_write_ip(struct __sk_buff *skb, const struct pa
 	return bpf_l3_csum_replace(skb, ETH_HLEN + 10, 0, sum_fold(change), 0) == 0;
 }
 
-/* Our egress changed the TSval, so its echo means nothing to this socket: with a wrong
+/* A probe repeats a number that the socket has: it is to be answered, and by the socket if by
+ * nobody else (wire_drain.h).
+ *
+ * Our egress changed the TSval, so its echo means nothing to this socket: with a wrong
  * one its round-trip times, and so its retransmission timer, go astray. */
-static __always_inline void copy_fit(__u8 *header, const struct packet *packet, __u32 rcv_nxt, __u32 snd_nxt)
+static __always_inline void copy_fit(
+	__u8 *header, const struct packet *packet, bool is_settled, __u32 rcv_nxt, __u32 snd_nxt)
 {
 	__u32 *words = (__u32 *)header;
-	words[1] = bpf_htonl(rcv_nxt);
-	words[2] = bpf_htonl(IS_AFTER(packet->ack, snd_nxt) ? snd_nxt : packet->ack);
+	bool is_probe = packet->end == packet->seq && IS_AFTER(rcv_nxt, packet->seq);
+	words[1] = bpf_htonl(is_probe ? packet->seq : rcv_nxt);
+	words[2] = bpf_htonl(is_settled || IS_AFTER(packet->ack, snd_nxt) ? snd_nxt : packet->ack);
 	header[13] &= ~(FLAG_FIN | FLAG_PSH | FLAG_URG);
 	if (packet->header_len >= TCP_MIN + 12 && words[5] == TIMESTAMPS_WORD)
 		words[7] = 0;
 	words[4] &= bpf_htonl(0x0000ffff);
 }
 
-static __always_inline int copy_write(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int copy_write(struct __sk_buff *skb, const struct packet *packet, bool is_settled)
 {
 	__u32 header[TCP_MAX / 4] = {}, rcv_nxt, snd_nxt, len = packet->header_len;
 	__s64 sum = 0;
@@ -112,7 +118,7 @@ static __always_inline int copy_write(struct __sk_buff *skb, const struct packet
 		return DROP;
 	if (bpf_skb_load_bytes(skb, packet->l4, header, len) != 0)
 		return DROP;
-	copy_fit((__u8 *)header, packet, rcv_nxt, snd_nxt);
+	copy_fit((__u8 *)header, packet, is_settled, rcv_nxt, snd_nxt);
 	if (skb->len > packet->l4 + len && bpf_skb_change_tail(skb, packet->l4 + len, 0) != 0)
 		return DROP;
 	if (!copy_write_ip(skb, packet, &sum))
@@ -122,11 +128,17 @@ static __always_inline int copy_write(struct __sk_buff *skb, const struct packet
 	return bpf_skb_store_bytes(skb, packet->l4, header, len, 0) == 0 ? TC_ACT_OK : DROP;
 }
 
+static __always_inline bool is_copy(const struct __sk_buff *skb)
+{
+	return skb->mark == wire_copy_mark || skb->mark == wire_copy_settled_mark;
+}
+
 /* What to do with a copy that has come back.  Has a stack frame of its own, as all that is
  * rare and needs room. */
 static __noinline int copy_receive(struct __sk_buff *skb)
 {
 	struct packet packet = {};
+	bool is_settled = skb->mark == wire_copy_settled_mark;
 	skb->mark = 0;
-	return packet_read(skb, &packet) ? copy_write(skb, &packet) : DROP;
+	return packet_read(skb, &packet) ? copy_write(skb, &packet, is_settled) : DROP;
 }
