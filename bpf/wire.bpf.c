@@ -135,15 +135,15 @@ int wire_ingress(struct __sk_buff *skb)
 }
 
 /* CLOSED: the socket knows only what passed before it was frozen.  The far host believes a
- * reset with the number that it expects next, and asks back about any other in its window;
- * then there is no socket any more and the stack's answer is exact. */
+ * reset with the number that it expects next, which is what it has acknowledged, and asks back
+ * about any other in its window; then there is no socket any more and the stack's answer is
+ * exact.  What has been sent to it may end beyond the window of one that does not read, and
+ * about that it would not even ask. */
 static __always_inline int egress_reset(
 	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet)
 {
-	__u32 mine = flow->direction & 1, other = mine ^ 1;
-	const struct wire_pair *pair = flow->pair;
-	__u32 seq = bpf_htonl((__u32)pair->hot[other].seq_max + pair->path[other].seq_delta);
-	__u32 ack = bpf_htonl((__u32)pair->hot[mine].seq_max);
+	const struct wire_hot *hot = &flow->pair->hot[flow->direction & 1];
+	__u32 seq = bpf_htonl((__u32)hot->ack_max), ack = bpf_htonl((__u32)hot->seq_max);
 	__u64 sum = 0;
 	struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
 	if (tcp == NULL)

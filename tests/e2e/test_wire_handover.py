@@ -10,7 +10,7 @@ import pytest
 from lib.netlab import Netlab
 from lib.proxy import BINARY
 from lib.runtime import RuntimeClient
-from lib.waiting import wait_until
+from lib.waiting import wait_until, wait_while_changing
 
 PORT = 9000
 STALL = 5  # seconds without a byte
@@ -113,3 +113,50 @@ def test_a_connection_that_is_full_both_ways_is_handed_over(relay, tmp_path):
             if daemon.was_on_wire():
                 break
         assert daemon.was_on_wire() == (relay != "copy"), daemon.ask("show relay")
+
+
+FLOOD = """
+import socket, sys
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+print('READY', flush=True)
+stream = listener.accept()[0]
+try:
+    while True:
+        stream.sendall(b'x' * 65536)
+except OSError as error:
+    print(type(error).__name__, flush=True)
+"""
+
+SLOW_READER = """
+import socket, sys
+stream = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+stream.settimeout(5)
+taken = 0
+while taken < 500_000_000:
+    taken += len(stream.recv(1 << 18))
+print('FULL', flush=True)
+sys.stdin.readline()
+try:
+    while stream.recv(1 << 18):
+        pass
+    print('END', flush=True)
+except OSError as error:
+    print(type(error).__name__, flush=True)
+"""
+
+
+def test_a_reader_with_full_buffers_sees_that_its_session_was_shut_down(tmp_path):
+    with Netlab() as lab:
+        far = lab.start("server", [sys.executable, "-c", FLOOD, lab.address("server", "ipv4"), str(PORT)])
+        assert far.stdout.readline() == "READY\n"
+        daemon = Daemon(lab, tmp_path, "wire")
+        near = lab.start("client", [sys.executable, "-c", SLOW_READER, lab.address("proxy", "ipv4", "client"), str(PORT)])
+        assert near.stdout.readline() == "FULL\n"
+        assert daemon.was_on_wire()
+        wait_while_changing(lambda: daemon.ask("show sess").split(" out=")[1].split()[0])
+        session = daemon.ask("show sess").split(":")[0]
+        assert daemon.ask(f"shutdown session {session}").strip() == ""
+        wait_until(lambda: session not in daemon.ask("show sess"), "the session is gone")
+        near.stdin.close()
+        assert near.stdout.readline() == "ConnectionResetError\n"
+        assert far.stdout.readline() in ("ConnectionResetError\n", "BrokenPipeError\n")
