@@ -78,7 +78,7 @@ static __always_inline void note_forwarded(
 	hot->last_window = tcp->window;
 	if (has_tsval && (IS_AFTER(tsval, hot->last_tsval) || !(hot->state & WIRE_FORWARDED)))
 		hot->last_tsval = tsval;
-	hot->state |= WIRE_FORWARDED;
+	state_add(hot, WIRE_FORWARDED);
 }
 
 /* The number for a bare acknowledgement of the socket's, which leaves where `mine` arrives.  A

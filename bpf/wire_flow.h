@@ -31,6 +31,13 @@ struct flow {
 	__u32 direction;
 };
 
+/* User space sets and takes away bits at the same time. */
+static __always_inline void state_add(struct wire_hot *hot, __u32 bits)
+{
+	if ((READ_ONCE(hot->state) & bits) != bits)
+		__sync_fetch_and_or(&hot->state, bits);
+}
+
 /* Of the index. */
 const volatile __u32 wire_buckets = 1;
 const volatile __u64 wire_seed = 0;

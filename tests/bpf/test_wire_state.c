@@ -1,6 +1,7 @@
 /* What the wire programs know of a pair: windows, ends, counters, hand-over. */
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -495,6 +496,55 @@ static void a_direction_settles_when_the_receiver_has_all_that_was_held(void **s
 	assert_false(pair->path[0].flags & WIRE_IS_SETTLED);
 }
 
+struct keeper {
+	struct wire_pair *pair;
+	bool is_over;
+	unsigned lost;
+};
+
+/* User space's part: a bit set must stay until it is taken away. */
+static void *keep_a_bit(void *argument)
+{
+	struct keeper *keeper = argument;
+	uint32_t *state = &keeper->pair->hot[0].state;
+	while (!__atomic_load_n(&keeper->is_over, __ATOMIC_RELAXED)) {
+		__atomic_fetch_or(state, WIRE_FINACK, __ATOMIC_SEQ_CST);
+		for (unsigned look = 0; look < 64; look++)
+			if (!(__atomic_load_n(state, __ATOMIC_SEQ_CST) & WIRE_FINACK)) {
+				keeper->lost++;
+				break;
+			}
+		__atomic_fetch_and(state, ~(uint32_t)WIRE_FINACK, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+/* With one processor this shows nothing. */
+static void bits_of_user_space_outlast_packets(void **state)
+{
+	enum { PACKETS = 20000 };
+	(void)state;
+	wire_rig_need();
+	struct keeper keeper = {.pair = wire_rig_pair(AF_INET, WIRE_DRAIN)};
+	struct segment segment = wire_segment(AF_INET);
+	struct packet packet;
+	pthread_t thread;
+	segment.payload = 0;
+	segment.flags = FIN | ACK;
+	packet_make(&segment, &packet);
+	assert_int_equal(pthread_create(&thread, NULL, keep_a_bit, &keeper), 0);
+	for (unsigned i = 0; i < PACKETS; i++) {
+		(void)wire_run(&packet, &(struct run_options){0});
+		__atomic_fetch_and(
+			&keeper.pair->hot[0].state, ~(uint32_t)(WIRE_FIN | WIRE_FORWARDED), __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&keeper.is_over, true, __ATOMIC_RELAXED);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(keeper.lost, 0);
+	wire_table_set_handler(wire_rig_table, NULL, NULL);
+	assert_true(wire_table_events_read(wire_rig_table) >= 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +561,7 @@ int main(void)
 		cmocka_unit_test(drain_keeps_bare_acknowledgements_within_the_window),
 		cmocka_unit_test(a_settled_direction_is_compared_with_no_socket),
 		cmocka_unit_test(a_direction_settles_when_the_receiver_has_all_that_was_held),
+		cmocka_unit_test(bits_of_user_space_outlast_packets),
 	};
 	return cmocka_run_group_tests(tests, wire_rig_setup, wire_rig_teardown);
 }
