@@ -112,7 +112,7 @@ int wire_ingress(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 	struct flow flow = {};
-	if (is_for_other(skb))
+	if (is_abandoned() || is_for_other(skb))
 		return TO_STACK;
 	if (!packet_read(skb, &packet))
 		return icmp_ingress(skb);
@@ -163,7 +163,8 @@ int wire_egress(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 	struct flow flow = {};
-	if (skb->ingress_ifindex != 0 || !packet_read(skb, &packet) || !flow_find(skb, &packet, true, &flow))
+	if (is_abandoned() || skb->ingress_ifindex != 0 || !packet_read(skb, &packet) ||
+		!flow_find(skb, &packet, true, &flow))
 		return TO_STACK;
 	__u32 mode = READ_ONCE(flow.pair->mode);
 	if (mode == WIRE_OFF || mode == WIRE_WATCH)
