@@ -6,6 +6,7 @@
  * packet's length never changes.  src/bpf/wire.c loads this; what is spliced, and
  * when, is decided in user space. */
 
+#include "wire_drain.h"
 #include "wire_forward.h"
 #include "wire_icmp.h"
 #include "wire_snapshot.h"
@@ -52,14 +53,13 @@ static __always_inline __u32 *find_obstacle(struct __sk_buff *skb, const struct 
 	if (is_too_big(skb, packet, flow->pair->path[mine].mtu))
 		return &cold->too_big;
 	/* Only the local socket is sure to have them, and it acknowledges at once. */
-	if (is_drain && packet->payload != 0 && !(packet->flags & (FLAG_FIN | FLAG_RST)) &&
-		!IS_AFTER(packet->end, flow->pair->path[mine].boundary))
+	if (is_drain && is_stale(&flow->pair->path[mine], packet))
 		return &cold->stale;
 	return NULL;
 }
 
 static __always_inline int splice(
-	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, bool is_drain)
+	struct __sk_buff *skb, const struct flow *flow, struct packet *packet, bool is_drain)
 {
 	__u32 mine = flow->direction & 1;
 	struct wire_cold *cold = &flow->pair->cold[mine];
@@ -84,6 +84,10 @@ static __always_inline int splice(
 		copy_send(skb, flow);
 	if (verdict == NUMBERS_GOOD)
 		note_numbers(flow, packet);
+	if (is_drain && verdict == NUMBERS_GOOD)
+		edge_note(flow, packet);
+	if (is_drain)
+		packet->seq = sequence_fit(flow, packet);
 	count_forwarded(&flow->pair->hot[mine], packet);
 	if (skb->vlan_present)
 		bpf_skb_vlan_pop(skb);
@@ -134,58 +138,24 @@ static __noinline int tcp_ingress(struct __sk_buff *skb)
 SEC("tc")
 int wire_ingress(struct __sk_buff *skb)
 {
-	if (is_for_other(skb))
+	if (is_abandoned() || is_for_other(skb))
 		return TO_STACK;
-	if (skb->mark == wire_copy_mark)
+	if (is_copy(skb))
 		return copy_receive(skb);
 	int result = tcp_ingress(skb);
 	return result == NOT_TCP ? icmp_ingress(skb) : result;
 }
 
-/* DRAIN: what the local socket sends must agree with what is being forwarded on the
- * same wire.  `mine` is the direction that arrives there, the other one leaves there. */
-static __always_inline int egress_fit(
-	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet)
-{
-	__u32 mine = flow->direction & 1, other = mine ^ 1;
-	const struct wire_hot *hot = &flow->pair->hot[other];
-	__u32 sent = (__u32)hot->ack_max + flow->pair->path[other].ack_delta;
-	__u64 sum = 0;
-	if (!(hot->state & WIRE_FORWARDED))
-		return TO_STACK;
-	if (IS_AFTER(flow->pair->path[mine].boundary, sent))
-		sent = flow->pair->path[mine].boundary;
-	if (packet->payload == 0 && !(packet->flags & FLAG_FIN) && !IS_AFTER(packet->ack, sent)) {
-		flow->pair->cold[mine].frozen++;
-		return DROP;
-	}
-	struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
-	if (tcp == NULL)
-		return TO_STACK;
-	if (IS_AFTER(sent, packet->ack)) {
-		sum_replace(&sum, tcp->ack_seq, bpf_htonl(sent));
-		tcp->ack_seq = bpf_htonl(sent);
-	}
-	sum_replace(&sum, tcp->window, hot->last_window);
-	tcp->window = hot->last_window;
-	__u32 *words = header_at(skb, packet->l4 + TCP_MIN, 12);
-	if (packet->header_len >= TCP_MIN + 12 && words != NULL && words[0] == TIMESTAMPS_WORD) {
-		sum_replace(&sum, words[1], bpf_htonl(hot->last_tsval));
-		words[1] = bpf_htonl(hot->last_tsval);
-	}
-	return bpf_l4_csum_replace(skb, packet->l4 + 16, 0, sum_fold(sum), 0) == 0 ? TO_STACK : DROP;
-}
-
 /* CLOSED: the socket knows only what passed before it was frozen.  The far host believes a
- * reset with the number that it expects next, and asks back about any other in its window;
- * then there is no socket any more and the stack's answer, which acknowledges nothing, is exact. */
+ * reset with the number that it expects next, which is what it has acknowledged, and asks back
+ * about any other in its window; then there is no socket any more and the stack's answer is
+ * exact.  What has been sent to it may end beyond the window of one that does not read, and
+ * about that it would not even ask. */
 static __always_inline int egress_reset(
 	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet)
 {
-	__u32 mine = flow->direction & 1, other = mine ^ 1;
-	const struct wire_pair *pair = flow->pair;
-	__u32 seq = bpf_htonl((__u32)pair->hot[other].seq_max + pair->path[other].seq_delta);
-	__u32 ack = bpf_htonl((__u32)pair->hot[mine].seq_max);
+	const struct wire_hot *hot = &flow->pair->hot[flow->direction & 1];
+	__u32 seq = bpf_htonl((__u32)hot->ack_max), ack = bpf_htonl((__u32)hot->seq_max);
 	__u64 sum = 0;
 	struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
 	if (tcp == NULL)
@@ -203,7 +173,8 @@ int wire_egress(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 	struct flow flow = {};
-	if (skb->ingress_ifindex != 0 || !packet_read(skb, &packet) || !flow_find(skb, &packet, true, &flow))
+	if (is_abandoned() || skb->ingress_ifindex != 0 || !packet_read(skb, &packet) ||
+		!flow_find(skb, &packet, true, &flow))
 		return TO_STACK;
 	__u32 mode = READ_ONCE(flow.pair->mode);
 	if (mode == WIRE_OFF || mode == WIRE_WATCH)

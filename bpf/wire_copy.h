@@ -5,83 +5,19 @@
  * acknowledged. */
 #pragma once
 
-#include "wire_note.h"
+#include "wire_socket.h"
 
-/* A copy on its way to the local stack. */
-const volatile __u32 wire_copy_mark = 0x57435059;
+/* Copies on their way to the local stack; that of a settled direction's acknowledgement. */
+const volatile __u32 wire_copy_mark = 0x57435059, wire_copy_settled_mark = 0x5743505a;
 
 static __always_inline void copy_send(struct __sk_buff *skb, const struct flow *flow)
 {
-	__u32 mark = skb->mark;
-	skb->mark = wire_copy_mark;
+	__u32 mine = flow->direction & 1, mark = skb->mark;
+	bool is_settled = flow->pair->path[mine ^ 1].flags & WIRE_IS_SETTLED;
+	skb->mark = is_settled ? wire_copy_settled_mark : wire_copy_mark;
 	bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
 	skb->mark = mark;
-	flow->pair->hot[flow->direction & 1].copies++;
-}
-
-/* What the receiving socket expects and has sent. */
-static __always_inline bool copy_find_socket(
-	struct __sk_buff *skb, const struct packet *packet, __u32 *ret_rcv_nxt, __u32 *ret_snd_nxt)
-{
-	struct bpf_sock_tuple tuple = {};
-	const struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
-	__u32 len = packet->is_v6 ? sizeof(tuple.ipv6) : sizeof(tuple.ipv4);
-	if (tcp == NULL)
-		return false;
-	if (packet->is_v6) {
-		const struct ipv6hdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
-		if (ip == NULL)
-			return false;
-		__builtin_memcpy(tuple.ipv6.saddr, &ip->saddr, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, &ip->daddr, 16);
-		tuple.ipv6.sport = tcp->source;
-		tuple.ipv6.dport = tcp->dest;
-	} else {
-		const struct iphdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
-		if (ip == NULL)
-			return false;
-		tuple.ipv4.saddr = ip->saddr;
-		tuple.ipv4.daddr = ip->daddr;
-		tuple.ipv4.sport = tcp->source;
-		tuple.ipv4.dport = tcp->dest;
-	}
-	struct bpf_sock *sk = bpf_skc_lookup_tcp(skb, &tuple, len, BPF_F_CURRENT_NETNS, 0);
-	if (sk == NULL)
-		return false;
-	/* When the connection's socket is gone, its listener is found. */
-	struct bpf_tcp_sock *tcp_sock = sk->state == BPF_TCP_LISTEN ? NULL : bpf_tcp_sock(sk);
-	bool is_found = tcp_sock != NULL;
-	if (is_found) {
-		*ret_rcv_nxt = tcp_sock->rcv_nxt;
-		*ret_snd_nxt = tcp_sock->snd_nxt;
-	}
-	bpf_sk_release(sk);
-	return is_found;
-}
-
-/* DRAIN: passing a reset on is the local socket's business, after the bytes that it still
- * holds.  The socket may not have seen all that was forwarded, so a reset that its far host
- * would believe is given the number that the socket expects. */
-static __always_inline int reset_receive(
-	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, enum verdict verdict)
-{
-	__u32 rcv_nxt, snd_nxt;
-	__u64 sum = 0;
-	if (verdict != NUMBERS_GOOD)
-		return TO_STACK;
-	if (!copy_find_socket(skb, packet, &rcv_nxt, &snd_nxt))
-		return DROP;
-	struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
-	if (tcp == NULL)
-		return DROP;
-	sum_replace(&sum, tcp->seq, bpf_htonl(rcv_nxt));
-	tcp->seq = bpf_htonl(rcv_nxt);
-	flow_tell(flow, WIRE_RST);
-	if (packet->flags & FLAG_ACK && IS_AFTER(packet->ack, snd_nxt)) {
-		sum_replace(&sum, tcp->ack_seq, bpf_htonl(snd_nxt));
-		tcp->ack_seq = bpf_htonl(snd_nxt);
-	}
-	return bpf_l4_csum_replace(skb, packet->l4 + 16, 0, sum_fold(sum), 0) == 0 ? TO_STACK : DROP;
+	flow->pair->hot[mine].copies++;
 }
 
 /* Writes the IP length of a packet that ends with its TCP header, and adds the pseudo header to *sum. */
@@ -113,31 +49,36 @@ static __always_inline bool copy_write_ip(struct __sk_buff *skb, const struct pa
 	return bpf_l3_csum_replace(skb, ETH_HLEN + 10, 0, sum_fold(change), 0) == 0;
 }
 
-/* Our egress changed the TSval, so its echo means nothing to this socket: with a wrong
+/* A probe repeats a number that the socket has: it is to be answered, and by the socket if by
+ * nobody else (wire_drain.h).
+ *
+ * Our egress changed the TSval, so its echo means nothing to this socket: with a wrong
  * one its round-trip times, and so its retransmission timer, go astray. */
-static __always_inline void copy_fit(__u8 *header, const struct packet *packet, __u32 rcv_nxt, __u32 snd_nxt)
+static __always_inline void copy_fit(
+	__u8 *header, const struct packet *packet, bool is_settled, __u32 rcv_nxt, __u32 snd_nxt)
 {
 	__u32 *words = (__u32 *)header;
-	words[1] = bpf_htonl(rcv_nxt);
-	words[2] = bpf_htonl(IS_AFTER(packet->ack, snd_nxt) ? snd_nxt : packet->ack);
+	bool is_probe = packet->end == packet->seq && IS_AFTER(rcv_nxt, packet->seq);
+	words[1] = bpf_htonl(is_probe ? packet->seq : rcv_nxt);
+	words[2] = bpf_htonl(is_settled || IS_AFTER(packet->ack, snd_nxt) ? snd_nxt : packet->ack);
 	header[13] &= ~(FLAG_FIN | FLAG_PSH | FLAG_URG);
 	if (packet->header_len >= TCP_MIN + 12 && words[5] == TIMESTAMPS_WORD)
 		words[7] = 0;
 	words[4] &= bpf_htonl(0x0000ffff);
 }
 
-static __always_inline int copy_write(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int copy_write(struct __sk_buff *skb, const struct packet *packet, bool is_settled)
 {
 	__u32 header[TCP_MAX / 4] = {}, rcv_nxt, snd_nxt, len = packet->header_len;
 	__s64 sum = 0;
 	/* Of packets beyond 64 KiB the stack gets no copy: the next one acknowledges as well. */
 	if (packet->flags & (FLAG_RST | FLAG_SYN) || len < TCP_MIN || len > TCP_MAX || packet->l4 == L4_JUMBO)
 		return DROP;
-	if (!copy_find_socket(skb, packet, &rcv_nxt, &snd_nxt))
+	if (!socket_find(skb, packet, &rcv_nxt, &snd_nxt))
 		return DROP;
 	if (bpf_skb_load_bytes(skb, packet->l4, header, len) != 0)
 		return DROP;
-	copy_fit((__u8 *)header, packet, rcv_nxt, snd_nxt);
+	copy_fit((__u8 *)header, packet, is_settled, rcv_nxt, snd_nxt);
 	if (skb->len > packet->l4 + len && bpf_skb_change_tail(skb, packet->l4 + len, 0) != 0)
 		return DROP;
 	if (!copy_write_ip(skb, packet, &sum))
@@ -147,13 +88,19 @@ static __always_inline int copy_write(struct __sk_buff *skb, const struct packet
 	return bpf_skb_store_bytes(skb, packet->l4, header, len, 0) == 0 ? TC_ACT_OK : DROP;
 }
 
+static __always_inline bool is_copy(const struct __sk_buff *skb)
+{
+	return skb->mark == wire_copy_mark || skb->mark == wire_copy_settled_mark;
+}
+
 /* What to do with a copy that has come back.  Has a stack frame of its own, as all that is
  * rare and needs room. */
 static __noinline int copy_receive(struct __sk_buff *skb)
 {
 	struct packet packet = {};
+	bool is_settled = skb->mark == wire_copy_settled_mark;
 	if (!packet_read(skb, &packet))
 		return TO_STACK;
 	skb->mark = 0;
-	return copy_write(skb, &packet);
+	return copy_write(skb, &packet, is_settled);
 }

@@ -31,9 +31,27 @@ struct flow {
 	__u32 direction;
 };
 
+/* User space sets and takes away bits at the same time. */
+static __always_inline void state_add(struct wire_hot *hot, __u32 bits)
+{
+	if ((READ_ONCE(hot->state) & bits) != bits)
+		__sync_fetch_and_or(&hot->state, bits);
+}
+
 /* Of the index. */
 const volatile __u32 wire_buckets = 1;
 const volatile __u64 wire_seed = 0;
+
+/* CLOCK_MONOTONIC; renewed by user space while the programs are filters that outlive it.  0: not
+ * needed. */
+volatile __u64 wire_heartbeat_ns;
+#define HEARTBEAT_MAX_NS 5000000000ll
+
+static __always_inline bool is_abandoned(void)
+{
+	__u64 last_ns = wire_heartbeat_ns;
+	return last_ns != 0 && (__s64)(bpf_ktime_get_coarse_ns() - last_ns) > HEARTBEAT_MAX_NS;
+}
 
 enum { FAMILY_V4 = 2, FAMILY_V6 = 10 }; /* AF_INET, AF_INET6 */
 

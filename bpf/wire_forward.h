@@ -7,7 +7,7 @@
  * helper's correction for the addresses is taken back, which needs no BPF_F_IPV6. */
 #pragma once
 
-#include "wire_copy.h"
+#include "wire_drain.h"
 #include "wire_note.h"
 #include "wire_options.h"
 
@@ -101,15 +101,6 @@ static __always_inline int redirect(struct __sk_buff *skb, const struct wire_pat
 	return bpf_redirect_neigh(path->ifindex, &neigh, sizeof(neigh), 0);
 }
 
-static __always_inline void note_forwarded(
-	struct wire_hot *hot, const struct tcphdr *tcp, __u32 tsval, bool has_tsval)
-{
-	hot->last_window = tcp->window;
-	if (has_tsval && (IS_AFTER(tsval, hot->last_tsval) || !(hot->state & WIRE_FORWARDED)))
-		hot->last_tsval = tsval;
-	hot->state |= WIRE_FORWARDED;
-}
-
 /* False leaves a packet that can only be dropped. */
 static __always_inline bool translate(struct __sk_buff *skb, const struct flow *flow,
 	const struct packet *packet, struct options *options, __u32 lag)
@@ -138,13 +129,4 @@ static __always_inline bool translate(struct __sk_buff *skb, const struct flow *
 		bpf_l4_csum_replace(skb, check, 0, sum_fold(sum), 0) != 0)
 		return false;
 	return packet->is_v6 ? write_v6(skb, path) : write_v4(skb, path);
-}
-
-/* How far the local stack's acknowledgement on the way out is ahead. */
-static __always_inline __u32 lag_of(const struct flow *flow, const struct packet *packet)
-{
-	const struct wire_pair *pair = flow->pair;
-	__u32 mine = flow->direction & 1;
-	__s32 lag = (__s32)(pair->path[mine ^ 1].boundary - (packet->ack + pair->path[mine].ack_delta));
-	return lag > 0 && packet->flags & FLAG_ACK ? lag : 0;
 }

@@ -45,7 +45,7 @@ static __always_inline void note_end(const struct flow *flow, const struct packe
 	came &= ~hot->state;
 	if (came == 0)
 		return;
-	WRITE_ONCE(hot->state, hot->state | came);
+	state_add(hot, came);
 	flow_tell(flow, came);
 }
 

@@ -39,7 +39,10 @@ enum {
 	WIRE_FORWARDED = 1 << 4, /* DRAIN has forwarded: last_window and last_tsval are what was sent out */
 };
 
-enum { WIRE_HAS_TIMESTAMPS = 1 << 0 }; /* wire_path.flags */
+/* wire_path.flags; settled: in DRAIN, the sockets hold nothing of this direction any more, and the
+ * receiver has all they had.  From then on its numbers may run on beyond any comparison with
+ * the sockets'. */
+enum { WIRE_HAS_TIMESTAMPS = 1 << 0, WIRE_IS_SETTLED = 1 << 1 };
 
 /* Keys are as a packet arrives: source is the far host.  Network order. */
 struct wire_key4 {
@@ -100,7 +103,7 @@ struct wire_cold {
 	__u32 expired; /* S: hop limit used up */
 	__u32 too_big; /* D (DRAIN: S): larger than the way out takes */
 	__u32 stale; /* S: DRAIN, only bytes that the local socket has */
-	__u32 frozen; /* D: the local socket's own packets on this direction's wire */
+	__u32 frozen; /* D: ACTIVE, the local socket's own packets on this direction's wire */
 	/* Errors about this direction's packets that were sent back: translated, or our own to
 	 * tell of packets that are too big. */
 	__u16 icmp, told;
@@ -110,7 +113,9 @@ struct wire_pair { /* in this order: each hot[] begins a cache line */
 	__u16 mode; /* enum wire_mode; one aligned store changes both directions */
 	__u16 family; /* AF_INET or AF_INET6 */
 	__u32 generation; /* user space: how often the entry has been used */
-	__u64 cookie; /* user space: whose it is */
+	/* In space, by direction: where the window of this side ends, as last announced.  From
+	 * wire_flow_map() on and in DRAIN only: ACTIVE has no use for it. */
+	__u32 edge[2];
 	struct wire_path path[2];
 	struct wire_cold cold[2];
 	struct wire_hot hot[2];

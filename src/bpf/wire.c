@@ -17,9 +17,7 @@
 /* linux/bpf.h has them since 6.6. */
 #define TCX_INGRESS ((enum bpf_attach_type)46)
 #define TCX_EGRESS  ((enum bpf_attach_type)47)
-/* A clsact filter's place on the interface. */
-enum { FILTER_HANDLE = 1, FILTER_PRIORITY = 0x5350 };
-#define MAGIC 0x57495245u
+#define MAGIC       0x57495245u
 
 struct wire_table *wire_table_check(struct wire_table *table)
 {
@@ -75,8 +73,7 @@ void wire_table_destroy(struct wire_table *table)
 	free(table);
 }
 
-/* ifindex 0 finds a free slot. */
-static struct wire_attachment *attachment_find(struct wire_table *table, unsigned ifindex)
+struct wire_attachment *wire_attachment_find(struct wire_table *table, unsigned ifindex)
 {
 	for (unsigned i = 0; i < WIRE_INTERFACES_MAX; i++)
 		if (table->attachments[i].ifindex == ifindex)
@@ -101,49 +98,18 @@ static int attach_links(struct wire_table *table, struct wire_attachment *attach
 	return 0;
 }
 
-static int filter_attach(unsigned ifindex, enum bpf_tc_attach_point point, int program)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
-		.prog_fd = program, .flags = BPF_TC_F_REPLACE);
-	int error = bpf_tc_hook_create(&hook);
-	if (error != 0 && error != -EEXIST)
-		return error;
-	return bpf_tc_attach(&hook, &options);
-}
-
-static void filter_detach(unsigned ifindex, enum bpf_tc_attach_point point)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-	/* The interface may be gone; the qdisc stays, as others may use it. */
-	(void)bpf_tc_detach(&hook, &options);
-}
-
-static int attach_filters(struct wire_table *table, struct wire_attachment *attachment, unsigned ifindex)
-{
-	int error = filter_attach(ifindex, BPF_TC_INGRESS, table->ingress_fd);
-	if (error != 0)
-		return error;
-	error = filter_attach(ifindex, BPF_TC_EGRESS, table->egress_fd);
-	if (error != 0)
-		filter_detach(ifindex, BPF_TC_INGRESS);
-	attachment->is_tcx = false;
-	return error;
-}
-
 int wire_table_attach(struct wire_table *table, unsigned ifindex)
 {
 	wire_table_check(table);
 	CHECK(ifindex != 0);
-	if (attachment_find(table, ifindex) != NULL)
+	if (wire_attachment_find(table, ifindex) != NULL)
 		return -EEXIST;
-	struct wire_attachment *attachment = attachment_find(table, 0);
+	struct wire_attachment *attachment = wire_attachment_find(table, 0);
 	if (attachment == NULL)
 		return -ENOSPC;
 	int error = attach_links(table, attachment, ifindex);
 	if (error == -EINVAL)
-		error = attach_filters(table, attachment, ifindex);
+		error = wire_filters_attach(table, attachment, ifindex);
 	if (error == 0)
 		attachment->ifindex = ifindex;
 	return error;
@@ -151,15 +117,14 @@ int wire_table_attach(struct wire_table *table, unsigned ifindex)
 
 void wire_table_detach(struct wire_table *table, unsigned ifindex)
 {
-	struct wire_attachment *attachment = attachment_find(wire_table_check(table), ifindex);
+	struct wire_attachment *attachment = wire_attachment_find(wire_table_check(table), ifindex);
 	if (attachment == NULL || ifindex == 0)
 		return;
 	if (attachment->is_tcx) {
 		fd_close(&attachment->link_ingress);
 		fd_close(&attachment->link_egress);
 	} else {
-		filter_detach(ifindex, BPF_TC_INGRESS);
-		filter_detach(ifindex, BPF_TC_EGRESS);
+		wire_filters_detach(table, attachment);
 	}
 	attachment->ifindex = 0;
 }

@@ -40,10 +40,12 @@ int wire_table_create(unsigned pairs_max, struct wire_table **ret_table, char *r
 void wire_table_destroy(struct wire_table *table);
 
 /* Attaches both programs to an Ethernet interface of this network namespace: as TCX links,
- * which vanish with the process; before Linux 6.6 as clsact filters, which stay if the
- * process is killed and are replaced by the next.  Returns 0, -EEXIST, -ENOSPC, or what
- * the kernel said. */
+ * which vanish with the process; before Linux 6.6 as clsact filters, beside those of other
+ * processes.  If the process is killed these stay, and do nothing from 5 s after the last
+ * heartbeat on.  Returns 0, -EEXIST, -ENOSPC, or what the kernel said. */
 int wire_table_attach(struct wire_table *table, unsigned ifindex) MUST_USE;
+/* Once a second while anything is attached; any thread. */
+void wire_table_heartbeat(struct wire_table *table);
 void wire_table_detach(struct wire_table *table, unsigned ifindex);
 
 unsigned wire_table_pairs_max(const struct wire_table *table);

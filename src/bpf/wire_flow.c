@@ -108,7 +108,7 @@ static void hot_raise(struct wire_pair *pair, const struct wire_snapshot snapsho
 		const struct wire_snapshot *in = &snapshots[d], *out = &snapshots[1 - d];
 		struct wire_hot *hot = &pair->hot[d], *far = &pair->hot[1 - d];
 		int32_t gain = (int32_t)(in->rcv_nxt - (uint32_t)hot->seq_max);
-		if (gain > 0)
+		if (gain > 0 && !(pair->path[d].flags & WIRE_IS_SETTLED))
 			hot->seq_max += (uint32_t)gain;
 		hot->window_max = larger(hot->window_max, in->snd_wnd);
 		far->window_max = larger(far->window_max, window_granted(in, out));
@@ -149,10 +149,19 @@ int wire_flow_map(struct wire_table *table, unsigned index, const struct wire_sn
 			hot->seq_max = in->rcv_nxt;
 		hot->ack_max = in->snd_una;
 		hot->last_window = htons((uint16_t)(in->snd_wnd >> path->scale_in));
+		pair->edge[d] = in->snd_una + in->snd_wnd;
 		hot->last_tsval = clock[1 - d];
 	}
 	hot_raise(pair, snapshots);
 	return 0;
+}
+
+static bool is_settled(const struct wire_pair *pair, const struct wire_snapshot snapshots[2], unsigned d)
+{
+	const struct wire_snapshot *in = &snapshots[d], *out = &snapshots[1 - d];
+	int32_t ahead = (int32_t)((uint32_t)pair->hot[1 - d].ack_max - out->write_seq);
+	return in->copied_seq == in->rcv_nxt && out->write_seq == in->rcv_nxt + pair->path[d].seq_delta &&
+		(out->snd_una == out->write_seq || ahead >= 0);
 }
 
 uint32_t wire_flow_follow(struct wire_table *table, unsigned index, const struct wire_snapshot snapshots[2])
@@ -163,6 +172,10 @@ uint32_t wire_flow_follow(struct wire_table *table, unsigned index, const struct
 	for (unsigned d = 0; d < 2; d++) {
 		slipped += snapshots[d].rcv_nxt - pair->path[d].boundary;
 		__atomic_store_n(&pair->path[d].boundary, snapshots[d].rcv_nxt, __ATOMIC_RELAXED);
+		uint8_t flags = pair->path[d].flags & (uint8_t)~WIRE_IS_SETTLED;
+		if (is_settled(pair, snapshots, d))
+			flags |= WIRE_IS_SETTLED;
+		__atomic_store_n(&pair->path[d].flags, flags, __ATOMIC_RELAXED);
 	}
 	return slipped;
 }

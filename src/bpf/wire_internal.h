@@ -13,6 +13,7 @@ struct wire_attachment {
 	unsigned ifindex; /* 0: free */
 	bool is_tcx;
 	int link_ingress, link_egress; /* TCX */
+	uint32_t handle_ingress, handle_egress; /* clsact */
 };
 
 struct wire_table {
@@ -34,6 +35,19 @@ struct wire_table {
 /* Programs and maps; wire_load.c.  As wire_table_create() says. */
 int wire_load(struct wire_table *table, char *ret_reason) MUST_USE;
 void wire_unload(struct wire_table *table);
+
+/* The time of the heartbeat's clock; 0 says that there is none and none is needed. */
+uint64_t wire_heartbeat_now(void);
+void wire_heartbeat_set(struct wire_table *table, uint64_t now_ns);
+
+/* Clsact filters; wire_filter.c.  Returns 0 or -errno; then nothing is attached. */
+int wire_filters_attach(
+	struct wire_table *table, struct wire_attachment *attachment, unsigned ifindex) MUST_USE;
+void wire_filters_detach(const struct wire_table *table, const struct wire_attachment *attachment);
+/* Whether that filter is there and is the program. */
+bool wire_filter_is_ours(unsigned ifindex, bool is_egress, int program, uint32_t handle);
+/* NULL: not attached there; ifindex 0 finds a free slot. */
+struct wire_attachment *wire_attachment_find(struct wire_table *table, unsigned ifindex);
 
 /* The index; wire_index.c.  Threads may work on it at once, but not with the same leg.  Adding
  * returns 0, -EEXIST, or -ENOSPC when both buckets are full; the pair's addresses are set. */

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #pragma GCC diagnostic push
@@ -152,6 +153,18 @@ int wire_load(struct wire_table *table, char *ret_reason)
 	if (error != 0)
 		explain(-error, ret_reason);
 	return error;
+}
+
+uint64_t wire_heartbeat_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void wire_heartbeat_set(struct wire_table *table, uint64_t now_ns)
+{
+	__atomic_store_n(&table->skeleton->bss->wire_heartbeat_ns, now_ns, __ATOMIC_RELAXED);
 }
 
 void wire_unload(struct wire_table *table)

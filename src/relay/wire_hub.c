@@ -15,6 +15,8 @@
 #include "base/check.h"
 #include "base/route.h"
 
+enum { HEARTBEAT_MS = 1000 };
+
 struct wire_hub {
 	struct wire_table *table;
 	struct wire_entry *entries;
@@ -26,6 +28,7 @@ struct wire_hub {
 	unsigned interfaces_count;
 	struct loop *control_loop;
 	struct loop_watch events_watch, routes_watch;
+	struct loop_timer heartbeat;
 	struct mnl_socket *routes_monitor;
 	unsigned routes_generation;
 	pthread_t waiter;
@@ -122,6 +125,13 @@ static void on_routes_ready(struct loop_watch *watch, unsigned events)
 	(void)events;
 	route_monitor_drain(hub->routes_monitor);
 	__atomic_add_fetch(&hub->routes_generation, 1, __ATOMIC_RELAXED);
+}
+
+static void on_heartbeat(struct loop_timer *timer)
+{
+	struct wire_hub *hub = container_of(timer, struct wire_hub, heartbeat);
+	wire_table_heartbeat(hub->table);
+	loop_timer_set(hub->control_loop, timer, loop_now_ms(hub->control_loop) + HEARTBEAT_MS);
 }
 
 unsigned wire_hub_routes_generation(const struct wire_hub *hub)
@@ -296,6 +306,7 @@ int wire_hub_create(const struct wire_hub_options *options, struct wire_hub **re
 	pthread_mutex_init(&hub->lock, NULL);
 	pthread_cond_init(&hub->is_work, NULL);
 	list_init(&hub->free);
+	loop_timer_init(&hub->heartbeat, on_heartbeat);
 	hub->events_watch.fd = hub->routes_watch.fd = -1;
 	hub->entries_max = options->entries_max;
 	int error = barrier_check(ret_reason);
@@ -350,6 +361,7 @@ int wire_hub_start(struct wire_hub *hub, struct loop *control_loop)
 {
 	sigset_t all, before;
 	hub->control_loop = control_loop;
+	on_heartbeat(&hub->heartbeat);
 	int error = watches_add(hub);
 	if (error == 0) {
 		sigfillset(&all);
@@ -369,6 +381,8 @@ void wire_hub_stop(struct wire_hub *hub)
 	for (unsigned i = 0; i < ARRAY_LENGTH(watches); i++)
 		if (loop_watch_is_live(watches[i]))
 			loop_watch_remove(hub->control_loop, watches[i], false);
+	if (hub->control_loop != NULL)
+		loop_timer_cancel(hub->control_loop, &hub->heartbeat);
 	if (!hub->has_waiter)
 		return;
 	pthread_mutex_lock(&hub->lock);

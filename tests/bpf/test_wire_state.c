@@ -1,6 +1,7 @@
 /* What the wire programs know of a pair: windows, ends, counters, hand-over. */
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -345,12 +346,201 @@ static void drain_stands_by_what_the_stack_acknowledged(void **state)
 		run = wire_run(&packet, &(struct run_options){.program = WIRE_EGRESS});
 		assert_int_equal(run.result, TO_STACK);
 		assert_untouched(&wanted, &run);
-		own.payload = 0;
-		packet_make(&own, &packet);
-		run = wire_run(&packet, &(struct run_options){.program = WIRE_EGRESS});
-		assert_int_equal(run.result, DROPPED);
-		assert_int_equal(pair->cold[1].frozen, 1);
 	}
+}
+
+/* What the client's leg sends in DRAIN, after 1000 bytes were held for the client of which it has
+ * room for 300, and one acknowledgement of the server's was forwarded. */
+static void drain_fits_what_the_sockets_send(void **state)
+{
+	enum { HELD = 1000, ROOM = 300 };
+	static const struct {
+		uint32_t seq, fitted; /* after what the client has acknowledged */
+		unsigned payload;
+		bool is_settled;
+	} cases[] = {
+		{100, 100, 5, false},
+		{0, ROOM, 0, false},
+		{100, ROOM, 0, false},
+		{HELD, HELD, 0, false},
+		{-1u, -1u, 0, false}, /* a probe keeps its number */
+		{HELD, ROOM, 0, true},
+		{HELD - 1, HELD - 1, 0, true},
+		{0x80000000u + HELD, ROOM, 0, true},
+	};
+	(void)state;
+	wire_rig_need();
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct wire_pair *pair = wire_rig_pair(AF_INET, WIRE_DRAIN);
+		pair->hot[1].seq_max += HELD;
+		pair->path[1].boundary += HELD;
+		pair->hot[1].state = WIRE_FORWARDED;
+		pair->hot[1].last_window = htons(77);
+		pair->edge[0] = CLIENT_ACK + ROOM;
+		if (cases[i].is_settled)
+			pair->path[1].flags |= WIRE_IS_SETTLED;
+		struct segment own = wire_segment(AF_INET), fitted;
+		own.is_leaving = true;
+		own.seq = CLIENT_ACK + cases[i].seq;
+		own.ack = CLIENT_SEQ - 1;
+		own.payload = cases[i].payload;
+		fitted = own;
+		fitted.seq = CLIENT_ACK + cases[i].fitted;
+		fitted.ack = CLIENT_SEQ;
+		fitted.window = 77;
+		struct packet packet, wanted;
+		packet_make(&own, &packet);
+		packet_make(&fitted, &wanted);
+		struct run run = wire_run(&packet, &(struct run_options){.program = WIRE_EGRESS});
+		assert_int_equal(run.result, TO_STACK);
+		assert_untouched(&wanted, &run);
+		assert_int_equal(pair->cold[0].frozen, 0);
+	}
+}
+
+/* 1000 bytes are held for the server, which has room for 300. */
+static void drain_keeps_bare_acknowledgements_within_the_window(void **state)
+{
+	enum { HELD = 1000, ROOM = 300 };
+	static const struct {
+		uint32_t room, moved;
+		unsigned payload;
+		uint8_t flags;
+	} cases[] = {
+		{ROOM, HELD - ROOM, 0, ACK},
+		{0, HELD, 0, ACK},
+		{HELD, 0, 0, ACK},
+		{HELD + 1, 0, 0, ACK},
+		{ROOM, 0, 1, ACK},
+		{ROOM, 0, 0, FIN | ACK},
+	};
+	(void)state;
+	wire_rig_need();
+	FOR_EACH_FAMILY(family)
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct wire_pair *pair = wire_rig_pair(*family, WIRE_DRAIN);
+		pair->hot[0].seq_max += HELD;
+		pair->path[0].boundary += HELD;
+		pair->edge[1] = CLIENT_SEQ + SEQ_DELTA + cases[i].room;
+		struct segment segment = wire_segment(*family);
+		segment.seq += HELD;
+		segment.payload = cases[i].payload;
+		segment.flags = cases[i].flags;
+		struct segment expected = wire_translated(&segment);
+		expected.seq -= cases[i].moved;
+		struct packet packet;
+		packet_make(&segment, &packet);
+		struct run run = wire_run_both(&packet);
+		assert_forwarded(&expected, &run);
+		/* The window that the client announced, by its newest acknowledgement. */
+		assert_int_equal(pair->edge[0], CLIENT_ACK + 500 * 8);
+	}
+}
+
+/* More than 2^31 bytes have passed since the sockets had their last. */
+static void a_settled_direction_is_compared_with_no_socket(void **state)
+{
+	(void)state;
+	wire_rig_need();
+	for (unsigned is_settled = 0; is_settled < 2; is_settled++) {
+		struct wire_pair *pair = wire_rig_pair(AF_INET, WIRE_DRAIN);
+		pair->path[0].boundary = CLIENT_SEQ + 0x80000000u;
+		pair->path[0].flags |= is_settled ? WIRE_IS_SETTLED : 0;
+		struct segment segment = wire_segment(AF_INET);
+		assert_int_equal(answer(&segment), is_settled ? REDIRECTED : TO_STACK);
+		assert_int_equal(pair->cold[0].stale, !is_settled);
+		/* And the other way the acknowledgement is not taken for one that lags. */
+		pair->edge[0] = CLIENT_ACK + WINDOW;
+		pair->path[0].boundary = CLIENT_SEQ + 0x1000;
+		struct segment back = from_server(CLIENT_ACK, CLIENT_SEQ), expected = back;
+		expected.leg = *wire_rig_leg(AF_INET, 0);
+		expected.is_leaving = true;
+		expected.ttl = 63;
+		expected.seq = CLIENT_ACK;
+		expected.ack = CLIENT_SEQ + (is_settled ? 0 : 0x1000);
+		struct run run;
+		assert_int_equal(run_once(&back, &run), REDIRECTED);
+		if (is_settled)
+			assert_forwarded(&expected, &run);
+	}
+}
+
+static void a_direction_settles_when_the_receiver_has_all_that_was_held(void **state)
+{
+	(void)state;
+	wire_rig_need();
+	struct wire_pair *pair = wire_rig_pair(AF_INET, WIRE_DRAIN);
+	struct wire_snapshot now[2] = {
+		{.rcv_nxt = CLIENT_SEQ, .copied_seq = CLIENT_SEQ, .write_seq = 500, .snd_una = 400},
+		{.rcv_nxt = 7, .copied_seq = 7, .write_seq = CLIENT_SEQ + SEQ_DELTA, .snd_una = 5},
+	};
+	pair->hot[1].ack_max = CLIENT_SEQ + SEQ_DELTA - 1;
+	(void)wire_flow_follow(wire_rig_table, PAIR, now);
+	assert_false(pair->path[0].flags & WIRE_IS_SETTLED);
+	pair->hot[1].ack_max++;
+	(void)wire_flow_follow(wire_rig_table, PAIR, now);
+	assert_true(pair->path[0].flags & WIRE_IS_SETTLED);
+	assert_false(pair->path[1].flags & WIRE_IS_SETTLED);
+	/* Nothing that has passed is taken for something that has not. */
+	pair->hot[0].seq_max = CLIENT_SEQ - 0x80000001u;
+	(void)wire_flow_follow(wire_rig_table, PAIR, now);
+	assert_int_equal(pair->hot[0].seq_max, CLIENT_SEQ - 0x80000001u);
+	now[1].write_seq--;
+	(void)wire_flow_follow(wire_rig_table, PAIR, now);
+	assert_false(pair->path[0].flags & WIRE_IS_SETTLED);
+	now[1].write_seq++;
+	now[0].copied_seq--;
+	(void)wire_flow_follow(wire_rig_table, PAIR, now);
+	assert_false(pair->path[0].flags & WIRE_IS_SETTLED);
+}
+
+struct keeper {
+	struct wire_pair *pair;
+	bool is_over;
+	unsigned lost;
+};
+
+/* User space's part: a bit set must stay until it is taken away. */
+static void *keep_a_bit(void *argument)
+{
+	struct keeper *keeper = argument;
+	uint32_t *state = &keeper->pair->hot[0].state;
+	while (!__atomic_load_n(&keeper->is_over, __ATOMIC_RELAXED)) {
+		__atomic_fetch_or(state, WIRE_FINACK, __ATOMIC_SEQ_CST);
+		for (unsigned look = 0; look < 64; look++)
+			if (!(__atomic_load_n(state, __ATOMIC_SEQ_CST) & WIRE_FINACK)) {
+				keeper->lost++;
+				break;
+			}
+		__atomic_fetch_and(state, ~(uint32_t)WIRE_FINACK, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+/* With one processor this shows nothing. */
+static void bits_of_user_space_outlast_packets(void **state)
+{
+	enum { PACKETS = 20000 };
+	(void)state;
+	wire_rig_need();
+	struct keeper keeper = {.pair = wire_rig_pair(AF_INET, WIRE_DRAIN)};
+	struct segment segment = wire_segment(AF_INET);
+	struct packet packet;
+	pthread_t thread;
+	segment.payload = 0;
+	segment.flags = FIN | ACK;
+	packet_make(&segment, &packet);
+	assert_int_equal(pthread_create(&thread, NULL, keep_a_bit, &keeper), 0);
+	for (unsigned i = 0; i < PACKETS; i++) {
+		(void)wire_run(&packet, &(struct run_options){0});
+		__atomic_fetch_and(
+			&keeper.pair->hot[0].state, ~(uint32_t)(WIRE_FIN | WIRE_FORWARDED), __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&keeper.is_over, true, __ATOMIC_RELAXED);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(keeper.lost, 0);
+	wire_table_set_handler(wire_rig_table, NULL, NULL);
+	assert_true(wire_table_events_read(wire_rig_table) >= 0);
 }
 
 int main(void)
@@ -365,6 +555,11 @@ int main(void)
 		cmocka_unit_test(watch_notes_what_arrives_near),
 		cmocka_unit_test(drain_leaves_old_bytes_to_the_stack),
 		cmocka_unit_test(drain_stands_by_what_the_stack_acknowledged),
+		cmocka_unit_test(drain_fits_what_the_sockets_send),
+		cmocka_unit_test(drain_keeps_bare_acknowledgements_within_the_window),
+		cmocka_unit_test(a_settled_direction_is_compared_with_no_socket),
+		cmocka_unit_test(a_direction_settles_when_the_receiver_has_all_that_was_held),
+		cmocka_unit_test(bits_of_user_space_outlast_packets),
 	};
 	return cmocka_run_group_tests(tests, wire_rig_setup, wire_rig_teardown);
 }
