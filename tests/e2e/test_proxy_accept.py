@@ -206,6 +206,39 @@ def is_turned_away(place, source, data=b""):
         return True
 
 
+def test_a_queue_without_a_time_limit_is_not_bounded_by_the_handshakes(make_front):
+    front = make_front("ipv4", lines=["timeout client-hs 200ms", "timeout queue 0", "timeout connect 0"],
+                       server_words="maxconn 1")
+    first, second = [front.closing(front.place.connect()) for _ in range(2)]
+    first.sendall(text_header())
+    server = front.closing(accept(front.listener))
+    second.sendall(text_header())
+    wait_until(lambda: "state=queued" in front.daemon.runtime.ask("show sess"), "a session in the queue")
+    second.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        second.recv(1)
+    second.settimeout(10)
+    first.close()
+    assert_received(server, b"", "end")
+    server.close()
+    exchange(front, second)
+
+
+def test_descriptors_passed_along_do_not_cut_the_bytes(make_front, engine):
+    """Reads of a unix socket stop at them, whatever family the header names."""
+    front = make_front("unix", engine)
+    client = front.closing(front.place.connect())
+    client.sendall(text_header() + b"one ")
+    with open("/dev/null", "rb") as file:
+        socket.send_fds(client, [b"two "], [file.fileno()])
+    client.sendall(b"three")
+    client.shutdown(socket.SHUT_WR)
+    server = front.closing(accept(front.listener))
+    assert_received(server, b"one two three", "end")
+    server.close()
+    assert_received(client, b"", "end")
+
+
 @pytest.mark.parametrize("trusted", ["10.0.0.0/8,::1", "127.0.0.2", "0.0.0.0/1,128.0.0.0/1"])
 def test_only_trusted_peers_are_heard(make_front, trusted):
     is_trusted = trusted.startswith("0.")
