@@ -8,7 +8,8 @@ for each way in which a server can move bytes, with and without busy polling.
     bench/article.py --from FILE.json --markdown FILE           the report of kept figures
 
 All methods run in interleaved rounds, the server pinned to one CPU and the client
-to another.  Every byte is verified.  The article's conclusions are judged by the
+to another.  Every byte is verified.  Where namespaces can be made the same blocks
+also go through proxies, wire among them.  The article's conclusions are judged by the
 ratios of this run; absolute times of two machines cannot be compared.
 """
 
@@ -24,6 +25,7 @@ sys.path.insert(0, os.path.join(HERE, "echo"))
 
 from article_figures import KIB, MIB, size_text  # noqa: E402
 from article_measure import ArticleError, measure_all  # noqa: E402
+import article_proxied  # noqa: E402
 from article_report import TOPOLOGIES, plot, report  # noqa: E402
 from splicebench import ending  # noqa: E402
 
@@ -109,9 +111,10 @@ def complete_options(options):
             raise ArticleError(f"CPU {cpu} is not one that this process may use")
     if options.server_cpu == options.client_cpu:
         options.left_out.append("separate CPUs for the two ends, as there is one only")
-    if "veth" in options.topologies and (os.geteuid() != 0 or not shutil.which("ip")):
-        options.topologies.remove("veth")
-        options.left_out.append("the veth topology, which needs root and the program ip")
+    for name in ("veth", article_proxied.NAME):
+        if name in options.topologies and (os.geteuid() != 0 or not shutil.which("ip")):
+            options.topologies.remove(name)
+            options.left_out.append(f"the {name} topology, which needs root and the program ip")
     for text in options.left_out:
         print(f"article: left out: {text}", file=sys.stderr)
     if not options.topologies:
@@ -127,7 +130,7 @@ def main():
                 results = json.load(file)
         else:
             complete_options(options)
-            results = measure_all(options)
+            results = measure_all(options, {article_proxied.NAME: article_proxied})
         if options.json:
             with open(options.json, "w", encoding="utf-8") as file:
                 json.dump(results, file, indent=1)

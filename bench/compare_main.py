@@ -86,10 +86,12 @@ def compare(asked, command):
         asked, subjects.QUICK if asked.mode == "quick" else subjects.DEFAULT)
     places, missing = options.choose_topologies(asked, ["loopback", "veth"])
     chosen = asked.workloads or (workloads.QUICK if asked.mode == "quick" else workloads.DEFAULT)
-    for line in missing + left_out:
+    placed, out_of_place = subjects.place_subjects(names, places)
+    left_out = missing + left_out + out_of_place
+    for line in left_out:
         print(f"splicebench compare: left out: {line}", file=sys.stderr)
-    plan = rounds.Plan(asked, places, [workloads.find_workload(name) for name in chosen], names)
-    comparison = rounds.Comparison(asked, plan, missing + left_out, command)
+    plan = rounds.Plan(asked, placed, [workloads.find_workload(name) for name in chosen])
+    comparison = rounds.Comparison(asked, plan, left_out, command)
     results = comparison.run()
     if asked.json:
         write_text(asked.json, json.dumps(results, indent=1) + "\n")

@@ -9,8 +9,11 @@
 #include "wire_forward.h"
 #include "wire_icmp.h"
 #include "wire_snapshot.h"
+#include "wire_syn.h"
+#include "wire_too_big.h"
 
 #define PACKET_FOR_US 0 /* PACKET_HOST */
+#define NOT_TCP       (-2) /* no answer to the kernel */
 
 /* A tag of 0 only carries a priority; any other belongs to a VLAN's own interface, which
  * sees the packet next, without its tag. */
@@ -28,6 +31,13 @@ static __always_inline void count_forwarded(struct wire_hot *hot, const struct p
 	hot->last_ns = bpf_ktime_get_coarse_ns();
 }
 
+static __always_inline int icmp_ingress(struct __sk_buff *skb)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return icmp_ingress_v4(skb);
+	return skb->protocol == bpf_htons(ETH_P_IPV6) ? icmp_ingress_v6(skb) : TO_STACK;
+}
+
 /* Why this packet of a spliced pair cannot be forwarded: a reason counter, or NULL. */
 static __always_inline __u32 *find_obstacle(struct __sk_buff *skb, const struct flow *flow,
 	const struct packet *packet, bool is_drain, enum verdict verdict)
@@ -36,10 +46,11 @@ static __always_inline __u32 *find_obstacle(struct __sk_buff *skb, const struct 
 	struct wire_cold *cold = &flow->pair->cold[mine];
 	if (hop_limit(skb, packet) <= 1)
 		return &cold->expired;
-	if (is_too_big(skb, packet, flow->pair->path[mine].mtu))
-		return &cold->too_big;
+	/* Before the size, so that only what may be the far host's own is answered. */
 	if (verdict == NUMBERS_OUTSIDE)
 		return &cold->outside;
+	if (is_too_big(skb, packet, flow->pair->path[mine].mtu))
+		return &cold->too_big;
 	/* Only the local socket is sure to have them, and it acknowledges at once. */
 	if (is_drain && packet->payload != 0 && !(packet->flags & (FLAG_FIN | FLAG_RST)) &&
 		!IS_AFTER(packet->end, flow->pair->path[mine].boundary))
@@ -57,7 +68,9 @@ static __always_inline int splice(
 	__u32 *obstacle = find_obstacle(skb, flow, packet, is_drain, verdict);
 	if (obstacle != NULL) {
 		(*obstacle)++;
-		return is_drain || obstacle == &cold->expired ? TO_STACK : DROP;
+		if (is_drain || obstacle == &cold->expired)
+			return TO_STACK;
+		return obstacle == &cold->too_big ? too_big_answer(skb, flow->pair, mine) : DROP;
 	}
 	__u32 lag = is_drain ? lag_of(flow, packet) : 0;
 	options.has_sack_removed = lag != 0;
@@ -65,7 +78,9 @@ static __always_inline int splice(
 		cold->malformed++;
 		return TO_STACK;
 	}
-	if (is_drain && !(packet->flags & FLAG_RST))
+	if (is_drain && packet->flags & FLAG_RST)
+		return reset_receive(skb, flow, packet, verdict);
+	if (is_drain)
 		copy_send(skb, flow);
 	if (verdict == NUMBERS_GOOD)
 		note_numbers(flow, packet);
@@ -77,35 +92,54 @@ static __always_inline int splice(
 	return redirect(skb, options.path);
 }
 
-SEC("tc")
-int wire_ingress(struct __sk_buff *skb)
+static __always_inline int take_syn(
+	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, __u32 mode)
+{
+	__u32 mine = flow->direction & 1;
+	bool is_settled = mode != WIRE_ACTIVE || is_over(flow->pair);
+	flow->pair->cold[mine].syn++;
+	if (!is_answer_due(&flow->pair->path[mine]))
+		return is_settled ? TO_STACK : DROP;
+	flow_tell(flow, WIRE_SYN);
+	if (is_settled)
+		return TO_STACK;
+	return packet->payload == 0 && !(packet->flags & FLAG_RST) ? syn_answer(skb, flow->pair, mine) : DROP;
+}
+
+/* Everything big is below this, so that no two big stack frames are on top of each other. */
+static __noinline int tcp_ingress(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 	struct flow flow = {};
-	if (is_for_other(skb))
-		return TO_STACK;
 	if (!packet_read(skb, &packet))
-		return icmp_ingress(skb);
-	if (skb->mark == wire_copy_mark)
-		return copy_receive(skb, &packet);
+		return NOT_TCP;
 	if (!flow_find(skb, &packet, false, &flow))
 		return TO_STACK;
 	__u32 mode = READ_ONCE(flow.pair->mode);
 	if (mode == WIRE_OFF)
 		return TO_STACK;
-	/* The far host has forgotten the connection: the stack and user space settle it. */
-	if (packet.flags & FLAG_SYN) {
-		flow.pair->cold[flow.direction & 1].syn++;
-		flow_tell(&flow, WIRE_SYN);
-		return TO_STACK;
-	}
+	if (packet.flags & FLAG_SYN)
+		return take_syn(skb, &flow, &packet, mode);
 	if (mode == WIRE_WATCH) {
 		note_watched(&flow, &packet);
 		return TO_STACK;
 	}
+	/* Mostly a question about our reset, perhaps before that call has returned: the stack has no
+	 * socket any more, and answers with the number that is expected. */
 	if (mode == WIRE_CLOSED)
-		return DROP;
+		return TO_STACK;
 	return splice(skb, &flow, &packet, mode == WIRE_DRAIN);
+}
+
+SEC("tc")
+int wire_ingress(struct __sk_buff *skb)
+{
+	if (is_for_other(skb))
+		return TO_STACK;
+	if (skb->mark == wire_copy_mark)
+		return copy_receive(skb);
+	int result = tcp_ingress(skb);
+	return result == NOT_TCP ? icmp_ingress(skb) : result;
 }
 
 /* DRAIN: what the local socket sends must agree with what is being forwarded on the
@@ -144,7 +178,7 @@ static __always_inline int egress_fit(
 
 /* CLOSED: the socket knows only what passed before it was frozen.  The far host believes a
  * reset with the number that it expects next, and asks back about any other in its window;
- * then there is no socket any more and the stack's answer is exact. */
+ * then there is no socket any more and the stack's answer, which acknowledges nothing, is exact. */
 static __always_inline int egress_reset(
 	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet)
 {
@@ -158,10 +192,8 @@ static __always_inline int egress_reset(
 		return DROP;
 	sum_replace(&sum, tcp->seq, seq);
 	tcp->seq = seq;
-	if (packet->flags & FLAG_ACK) {
-		sum_replace(&sum, tcp->ack_seq, ack);
-		tcp->ack_seq = ack;
-	}
+	sum_replace(&sum, tcp->ack_seq, ack);
+	tcp->ack_seq = ack;
 	return bpf_l4_csum_replace(skb, packet->l4 + 16, 0, sum_fold(sum), 0) == 0 ? TO_STACK : DROP;
 }
 
@@ -177,7 +209,7 @@ int wire_egress(struct __sk_buff *skb)
 	if (mode == WIRE_OFF || mode == WIRE_WATCH)
 		return TO_STACK;
 	if (mode == WIRE_CLOSED && packet.flags & FLAG_RST)
-		return egress_reset(skb, &flow, &packet);
+		return packet.flags & FLAG_ACK ? egress_reset(skb, &flow, &packet) : TO_STACK;
 	if (mode == WIRE_DRAIN)
 		return packet.flags & (FLAG_RST | FLAG_SYN) ? TO_STACK : egress_fit(skb, &flow, &packet);
 	flow.pair->cold[flow.direction & 1].frozen++;

@@ -5,7 +5,7 @@
  * acknowledged. */
 #pragma once
 
-#include "wire_flow.h"
+#include "wire_note.h"
 
 /* A copy on its way to the local stack. */
 const volatile __u32 wire_copy_mark = 0x57435059;
@@ -59,6 +59,31 @@ static __always_inline bool copy_find_socket(
 	return is_found;
 }
 
+/* DRAIN: passing a reset on is the local socket's business, after the bytes that it still
+ * holds.  The socket may not have seen all that was forwarded, so a reset that its far host
+ * would believe is given the number that the socket expects. */
+static __always_inline int reset_receive(
+	struct __sk_buff *skb, const struct flow *flow, const struct packet *packet, enum verdict verdict)
+{
+	__u32 rcv_nxt, snd_nxt;
+	__u64 sum = 0;
+	if (verdict != NUMBERS_GOOD)
+		return TO_STACK;
+	if (!copy_find_socket(skb, packet, &rcv_nxt, &snd_nxt))
+		return DROP;
+	struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
+	if (tcp == NULL)
+		return DROP;
+	sum_replace(&sum, tcp->seq, bpf_htonl(rcv_nxt));
+	tcp->seq = bpf_htonl(rcv_nxt);
+	flow_tell(flow, WIRE_RST);
+	if (packet->flags & FLAG_ACK && IS_AFTER(packet->ack, snd_nxt)) {
+		sum_replace(&sum, tcp->ack_seq, bpf_htonl(snd_nxt));
+		tcp->ack_seq = bpf_htonl(snd_nxt);
+	}
+	return bpf_l4_csum_replace(skb, packet->l4 + 16, 0, sum_fold(sum), 0) == 0 ? TO_STACK : DROP;
+}
+
 /* Writes the IP length of a packet that ends with its TCP header, and adds the pseudo header to *sum. */
 static __always_inline bool copy_write_ip(struct __sk_buff *skb, const struct packet *packet, __s64 *sum)
 {
@@ -88,13 +113,6 @@ static __always_inline bool copy_write_ip(struct __sk_buff *skb, const struct pa
 	return bpf_l3_csum_replace(skb, ETH_HLEN + 10, 0, sum_fold(change), 0) == 0;
 }
 
-static __always_inline __u16 sum_finish(__s64 sum)
-{
-	__u32 folded = sum_fold((__u64)sum);
-	folded = (folded & 0xffff) + (folded >> 16);
-	return (__u16) ~((folded & 0xffff) + (folded >> 16));
-}
-
 /* Our egress changed the TSval, so its echo means nothing to this socket: with a wrong
  * one its round-trip times, and so its retransmission timer, go astray. */
 static __always_inline void copy_fit(__u8 *header, const struct packet *packet, __u32 rcv_nxt, __u32 snd_nxt)
@@ -108,13 +126,12 @@ static __always_inline void copy_fit(__u8 *header, const struct packet *packet, 
 	words[4] &= bpf_htonl(0x0000ffff);
 }
 
-/* What to do with a copy that has come back. */
-static __always_inline int copy_receive(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int copy_write(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 header[TCP_MAX / 4] = {}, rcv_nxt, snd_nxt, len = packet->header_len;
 	__s64 sum = 0;
-	skb->mark = 0;
-	if (packet->flags & (FLAG_RST | FLAG_SYN) || len < TCP_MIN || len > TCP_MAX)
+	/* Of packets beyond 64 KiB the stack gets no copy: the next one acknowledges as well. */
+	if (packet->flags & (FLAG_RST | FLAG_SYN) || len < TCP_MIN || len > TCP_MAX || packet->l4 == L4_JUMBO)
 		return DROP;
 	if (!copy_find_socket(skb, packet, &rcv_nxt, &snd_nxt))
 		return DROP;
@@ -128,4 +145,15 @@ static __always_inline int copy_receive(struct __sk_buff *skb, const struct pack
 	sum = bpf_csum_diff(NULL, 0, header, sizeof(header), sum);
 	((__u16 *)header)[8] = sum_finish(sum);
 	return bpf_skb_store_bytes(skb, packet->l4, header, len, 0) == 0 ? TC_ACT_OK : DROP;
+}
+
+/* What to do with a copy that has come back.  Has a stack frame of its own, as all that is
+ * rare and needs room. */
+static __noinline int copy_receive(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	if (!packet_read(skb, &packet))
+		return TO_STACK;
+	skb->mark = 0;
+	return copy_write(skb, &packet);
 }

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "wire_copy.h"
+#include "wire_note.h"
 #include "wire_options.h"
-#include "wire_window.h"
 
 static __always_inline __u32 hop_limit(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -23,7 +23,7 @@ static __always_inline __u32 hop_limit(struct __sk_buff *skb, const struct packe
 static __always_inline bool is_too_big(struct __sk_buff *skb, const struct packet *packet, __u32 mtu)
 {
 	__u32 payload = skb->gso_size != 0 ? skb->gso_size : packet->payload;
-	return mtu != 0 && packet->l4 - ETH_HLEN + packet->header_len + payload > mtu;
+	return mtu != 0 && (packet->is_v6 ? 40 : 20) + packet->header_len + payload > mtu;
 }
 
 /* Ports, numbers, and, while the local stack is ahead of the far end, its acknowledgement:

@@ -6,24 +6,17 @@
 
 #include "wire_forward.h"
 
-enum { ICMP4_UNREACHABLE = 3, ICMP4_EXCEEDED = 11, ICMP4_PARAMETER = 12, ICMP6_LAST = 4, ICMP_LEN = 8 };
-enum { QUOTE_V4 = L4_V4 + ICMP_LEN, QUOTE_V6 = L4_V6 + ICMP_LEN };
+enum { ICMP_LEN = 8, QUOTE_V4 = L4_V4 + ICMP_LEN, QUOTE_V6 = L4_V6 + ICMP_LEN };
 
 struct quoted_tcp { /* RFC 792 promises no more */
 	__u16 sport, dport;
 	__u32 seq;
 };
 
-/* Finds the pair by the quoted packet's destination, so flow->direction is the way back. */
-static __always_inline bool icmp_accept(
-	const wire_flow_id *id, const struct quoted_tcp *tcp, struct flow *flow)
+/* The pair was found by the quoted packet's destination, so flow->direction is the way back. */
+static __always_inline bool icmp_accept(const struct quoted_tcp *tcp, const struct flow *flow)
 {
-	if (id == NULL)
-		return false;
-	flow->index = *id >> 1;
-	flow->direction = *id & 1;
-	flow->pair = bpf_map_lookup_elem(&wire_pairs, &flow->index);
-	if (flow->pair == NULL || READ_ONCE(flow->pair->mode) != WIRE_ACTIVE)
+	if (READ_ONCE(flow->pair->mode) != WIRE_ACTIVE)
 		return false;
 	const struct wire_pair *pair = flow->pair;
 	__u32 back = flow->direction & 1, there = back ^ 1, seq = bpf_ntohl(tcp->seq);
@@ -70,11 +63,11 @@ static __always_inline bool icmp_write_v4(struct __sk_buff *skb, const struct wi
 
 static __always_inline void address_replace(struct in6_addr *address, const __u32 *new, __u64 *sum)
 {
-	__u32 old[4];
-	__builtin_memcpy(old, address, 16);
-	for (int word = 0; word < 4; word++)
-		sum_replace(sum, old[word], new[word]);
-	__builtin_memcpy(address, new, 16);
+	__u32 *words = (__u32 *)address;
+	for (int word = 0; word < 4; word++) {
+		sum_replace(sum, words[word], new[word]);
+		words[word] = new[word];
+	}
 }
 
 static __always_inline bool icmp_write_v6(struct __sk_buff *skb, const struct wire_path *back)
@@ -113,7 +106,7 @@ static __always_inline bool icmp_find_v4(struct __sk_buff *skb, struct flow *flo
 		return false;
 	struct wire_key4 key = {
 		.saddr = quoted->daddr, .daddr = quoted->saddr, .sport = tcp->dport, .dport = tcp->sport};
-	return icmp_accept(bpf_map_lookup_elem(&wire_flows4, &key), tcp, flow);
+	return flow_find4(&key, flow) && icmp_accept(tcp, flow);
 }
 
 static __always_inline bool icmp_find_v6(struct __sk_buff *skb, struct flow *flow)
@@ -130,20 +123,28 @@ static __always_inline bool icmp_find_v6(struct __sk_buff *skb, struct flow *flo
 	struct wire_key6 key = {.sport = tcp->dport, .dport = tcp->sport};
 	__builtin_memcpy(key.saddr, &quoted->daddr, 16);
 	__builtin_memcpy(key.daddr, &quoted->saddr, 16);
-	return icmp_accept(bpf_map_lookup_elem(&wire_flows6, &key), tcp, flow);
+	return flow_find6(&key, flow) && icmp_accept(tcp, flow);
 }
 
-static __always_inline int icmp_ingress(struct __sk_buff *skb)
+static __always_inline int icmp_return(struct __sk_buff *skb, const struct flow *flow)
+{
+	flow->pair->cold[(flow->direction & 1) ^ 1].icmp++;
+	return redirect(skb, &flow->pair->path[flow->direction & 1]);
+}
+
+/* One for each family, with a stack frame of its own. */
+static __noinline int icmp_ingress_v4(struct __sk_buff *skb)
 {
 	struct flow flow = {};
-	bool is_v6 = skb->protocol == bpf_htons(ETH_P_IPV6);
-	if (!is_v6 && skb->protocol != bpf_htons(ETH_P_IP))
+	if (!icmp_find_v4(skb, &flow))
 		return TO_STACK;
-	if (is_v6 ? !icmp_find_v6(skb, &flow) : !icmp_find_v4(skb, &flow))
+	return icmp_write_v4(skb, &flow.pair->path[flow.direction & 1]) ? icmp_return(skb, &flow) : DROP;
+}
+
+static __noinline int icmp_ingress_v6(struct __sk_buff *skb)
+{
+	struct flow flow = {};
+	if (!icmp_find_v6(skb, &flow))
 		return TO_STACK;
-	const struct wire_path *back = &flow.pair->path[flow.direction & 1];
-	if (is_v6 ? !icmp_write_v6(skb, back) : !icmp_write_v4(skb, back))
-		return DROP;
-	flow.pair->cold[(flow.direction & 1) ^ 1].icmp++;
-	return redirect(skb, back);
+	return icmp_write_v6(skb, &flow.pair->path[flow.direction & 1]) ? icmp_return(skb, &flow) : DROP;
 }

@@ -11,8 +11,7 @@ enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_SACK = 5, OPTION_TIMESTAMPS = 8 };
 
 struct options {
 	__u8 bytes[OPTIONS_MASK + 1];
-	__u8 before[OPTIONS_MAX];
-	__u32 len, at;
+	__u32 len, at, sum; /* the sum is that of what is taken away */
 	const struct wire_path *path;
 	__u32 tsval; /* translated; has_tsval says whether there was one */
 	bool is_malformed, has_tsval;
@@ -112,9 +111,9 @@ static __always_inline bool options_read(
 	__u32 len = packet->header_len - TCP_MIN;
 	if (len == 0 || len > OPTIONS_MAX)
 		return len == 0;
-	if (bpf_skb_load_bytes(skb, packet->l4 + TCP_MIN, options->before, len) != 0)
+	if (bpf_skb_load_bytes(skb, packet->l4 + TCP_MIN, options->bytes, len) != 0)
 		return false;
-	__builtin_memcpy(options->bytes, options->before, OPTIONS_MAX);
+	options->sum = (__u32)bpf_csum_diff((__be32 *)options->bytes, OPTIONS_MAX, NULL, 0, 0);
 	options->len = len;
 	bpf_loop(OPTIONS_MAX, options_step, options, 0);
 	return !options->is_malformed;
@@ -127,8 +126,7 @@ static __always_inline bool options_write(
 	__u32 len = options->len;
 	if (len == 0 || len > OPTIONS_MAX)
 		return len == 0;
-	*sum += (__u32)bpf_csum_diff(
-		(__be32 *)options->before, OPTIONS_MAX, (__be32 *)options->bytes, OPTIONS_MAX, 0);
+	*sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)options->bytes, OPTIONS_MAX, options->sum);
 	return bpf_skb_store_bytes(skb, packet->l4 + TCP_MIN, options->bytes, len, 0) == 0;
 }
 

@@ -1,4 +1,4 @@
-/* What the wire programs know about a packet, and sums.
+/* What the wire programs know about a packet.
  *
  * Headers are read through packet pointers that header_at() has checked; any helper
  * that may move the packet makes those invalid, so they are fetched again after it. */
@@ -18,19 +18,36 @@
 #include <bpf/bpf_helpers.h>
 
 #include "shared/wire.h"
+#include "wire_sum.h"
 
 /* Also right for clsact: TC_ACT_UNSPEC asks the next program, then the stack. */
 #define TO_STACK (-1)
 #define DROP     TC_ACT_SHOT
 
 enum { FLAG_FIN = 0x01, FLAG_SYN = 0x02, FLAG_RST = 0x04, FLAG_PSH = 0x08, FLAG_ACK = 0x10, FLAG_URG = 0x20 };
-enum { TCP_MIN = 20, TCP_MAX = 60, L4_V4 = ETH_HLEN + 20, L4_V6 = ETH_HLEN + 40, VLAN_ID_MASK = 0x0fff };
+enum { ICMP4_UNREACHABLE = 3, ICMP4_EXCEEDED = 11, ICMP4_PARAMETER = 12, ICMP6_TOO_BIG = 2, ICMP6_LAST = 4 };
+enum { ANSWER_HOPS = 64, TCP_CHECK = 16 };
+enum {
+	TCP_MIN = 20,
+	TCP_MAX = 60,
+	L4_V4 = ETH_HLEN + 20,
+	L4_V6 = ETH_HLEN + 40,
+	L4_JUMBO = L4_V6 + 8,
+	VLAN_ID_MASK = 0x0fff
+};
 
 #define READ_ONCE(field)         (*(const volatile __typeof__(field) *)&(field))
 #define WRITE_ONCE(field, value) (*(volatile __typeof__(field) *)&(field) = (value))
 #define TIMESTAMPS_WORD          bpf_htonl(0x0101080a) /* NOP NOP TIMESTAMPS 10 */
 /* True when sequence number a is after b. */
 #define IS_AFTER(a, b) ((__s32)((a) - (b)) > 0)
+
+/* RFC 2675 */
+enum { JUMBO_TYPE = 0xc2 };
+struct jumbo_header {
+	__u8 next, len, type, type_len;
+	__u32 payload;
+};
 
 struct packet {
 	__u32 l4; /* where the TCP header begins */
@@ -66,80 +83,4 @@ static __always_inline bool is_linear(struct __sk_buff *skb, __u32 len)
 	if (PACKET_POINTER(skb, data) + len <= PACKET_POINTER(skb, data_end))
 		return true;
 	return len <= skb->len && bpf_skb_pull_data(skb, len) == 0;
-}
-
-static __always_inline __u32 sum_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return (__u32)((sum & 0xffffffff) + (sum >> 32));
-}
-
-/* Adds to a running difference that a word (or a half-word) was replaced. */
-static __always_inline void sum_replace(__u64 *sum, __u32 old, __u32 new)
-{
-	*sum += (__u64) new + (__u32)~old;
-}
-
-/* `len` are the bytes that IP says follow its header. */
-static __always_inline bool packet_read_tcp(struct __sk_buff *skb, struct packet *packet, __u32 len)
-{
-	const struct tcphdr *tcp = header_at(skb, packet->l4, sizeof(*tcp));
-	if (tcp == NULL)
-		return false;
-	packet->header_len = tcp->doff * 4;
-	packet->flags = ((const __u8 *)tcp)[13];
-	packet->seq = bpf_ntohl(tcp->seq);
-	packet->ack = bpf_ntohl(tcp->ack_seq);
-	packet->window = bpf_ntohs(tcp->window);
-	if (packet->header_len < TCP_MIN || packet->header_len > len)
-		return false;
-	packet->payload = len - packet->header_len;
-	packet->end = packet->seq + packet->payload + !!(packet->flags & FLAG_FIN);
-	return is_linear(skb, packet->l4 + packet->header_len);
-}
-
-/* False: not a whole TCP segment in plain IPv4; options and fragments are the stack's. */
-static __always_inline bool packet_read_v4(struct __sk_buff *skb, struct packet *packet)
-{
-	if (!is_linear(skb, L4_V4 + TCP_MIN))
-		return false;
-	const struct iphdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
-	if (ip == NULL || *(const __u8 *)ip != 0x45 || ip->protocol != IPPROTO_TCP)
-		return false;
-	if (ip->frag_off & bpf_htons(0x3fff))
-		return false;
-	/* A merged packet beyond 64 KiB carries no length. */
-	__u32 len = bpf_ntohs(ip->tot_len);
-	if (len == 0 && skb->gso_size != 0)
-		len = skb->len - ETH_HLEN;
-	if (len < 20 || len > skb->len - ETH_HLEN)
-		return false;
-	packet->l4 = L4_V4;
-	packet->is_v6 = false;
-	return packet_read_tcp(skb, packet, len - 20);
-}
-
-/* The same for IPv6; whatever has extension headers is the stack's. */
-static __always_inline bool packet_read_v6(struct __sk_buff *skb, struct packet *packet)
-{
-	if (!is_linear(skb, L4_V6 + TCP_MIN))
-		return false;
-	const struct ipv6hdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
-	if (ip == NULL || ip->version != 6 || ip->nexthdr != IPPROTO_TCP)
-		return false;
-	__u32 len = bpf_ntohs(ip->payload_len);
-	if (len == 0 && skb->gso_size != 0)
-		len = skb->len - L4_V6;
-	if (len > skb->len - L4_V6)
-		return false;
-	packet->l4 = L4_V6;
-	packet->is_v6 = true;
-	return packet_read_tcp(skb, packet, len);
-}
-
-static __always_inline bool packet_read(struct __sk_buff *skb, struct packet *packet)
-{
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		return packet_read_v4(skb, packet);
-	return skb->protocol == bpf_htons(ETH_P_IPV6) && packet_read_v6(skb, packet);
 }

@@ -5,6 +5,7 @@
 
 #include <bpf/bpf_core_read.h>
 
+#include "shared/wire_snapshot.h"
 #include "wire_packet.h"
 
 #define BY_BTF __attribute__((preserve_access_index))
@@ -77,7 +78,8 @@ static __always_inline void snapshot_take(struct __sk_buff *skb, struct wire_que
 		skb, &tuple, is_v6 ? sizeof(tuple.ipv6) : sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
 	if (sk == NULL)
 		return;
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	/* When the connection's socket is gone, its listener is found. */
+	struct tcp_sock *tcp = sk->state == BPF_TCP_LISTEN ? NULL : bpf_skc_to_tcp_sock(sk);
 	if (tcp != NULL)
 		snapshot_fill(tcp, snapshot);
 	bpf_sk_release(sk);

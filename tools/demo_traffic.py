@@ -220,14 +220,14 @@ def run_backend(bulk, http):
 
 
 class Backends:
-    """`count` backends, each with a bulk and an HTTP port in .ports."""
+    """`count` backends, each with a bulk and an HTTP address in .addresses."""
 
-    def __init__(self, count):
+    def __init__(self, count, host):
         self.children = []
-        self.ports = []
+        self.addresses = []
         for _ in range(count):
-            listeners = [socket.create_server(("127.0.0.1", 0), backlog=512) for _ in range(2)]
-            self.ports.append(dict(zip(("bulk", "http"), [place.getsockname()[1] for place in listeners])))
+            listeners = [socket.create_server((host, 0), backlog=512) for _ in range(2)]
+            self.addresses.append(dict(zip(("bulk", "http"), [listener.getsockname() for listener in listeners])))
             self.children += run_backend(*listeners)
             for listener in listeners:
                 listener.close()
@@ -316,16 +316,16 @@ def run_reporting(function, counter, report):
     report.send((count, time.monotonic() - start, p99_us, size, problem))
 
 
-def start_bulk(port, seconds):
+def start_bulk(address, seconds):
     """Up and down at once, a connection each."""
-    return Run([lambda counter: load_upload(port, seconds, counter),
-                lambda counter: load_download(port, seconds, counter)])
+    return Run([lambda counter: load_upload(address, seconds, counter),
+                lambda counter: load_download(address, seconds, counter)])
 
 
-def load_upload(port, seconds, counter):
+def load_upload(address, seconds, counter):
     """Sends, ends its direction, and asks the backend how much arrived as sent."""
     del counter  # counted by the backend, whose word comes at the end
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+    with socket.create_connection(address) as connection:
         tune(connection)
         connection.sendall(b"U")
         send_pieces(connection, time.monotonic() + seconds)
@@ -338,8 +338,8 @@ def load_upload(port, seconds, counter):
     return int(right), 0, 0
 
 
-def load_download(port, seconds, counter):
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+def load_download(address, seconds, counter):
+    with socket.create_connection(address) as connection:
         tune(connection)
         connection.sendall(b"D" + struct.pack("<I", int(seconds * 1000)))
 
@@ -349,15 +349,15 @@ def load_download(port, seconds, counter):
         return receive_pieces(connection, on_bytes), 0, 0
 
 
-def start_http(port, seconds):
-    return Run([lambda counter: load_http(port, seconds, counter)])
+def start_http(address, seconds):
+    return Run([lambda counter: load_http(address, seconds, counter)])
 
 
 class HttpClient:
     """One kept connection with one request on its way."""
 
-    def __init__(self, port, number):
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout=SOCKET_SECONDS)
+    def __init__(self, address, number):
+        self.connection = socket.create_connection(address, timeout=SOCKET_SECONDS)
         tune(self.connection)
         self.prefix = b"/%d/" % number
         self.requests = 0
@@ -384,13 +384,13 @@ class HttpClient:
         return len(wanted)
 
 
-def load_http(port, seconds, counter):
+def load_http(address, seconds, counter):
     """Closed loop: every connection asks again when it has its answer."""
     selector = selectors.DefaultSelector()
     latencies = array.array("f")
     size = 0
     for number in range(HTTP_CONNECTIONS):
-        client = HttpClient(port, number)
+        client = HttpClient(address, number)
         selector.register(client.connection, selectors.EVENT_READ, client)
         client.ask()
     until = time.monotonic() + seconds

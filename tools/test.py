@@ -178,6 +178,27 @@ def part_e2e(build):
     return run_pytest(["-q", "-ra", "-n", E2E_JOBS, "tests/e2e"])
 
 
+def run_lab(build, mode, selection):
+    """A choice of the end-to-end tests between three network namespaces, on wire."""
+    os.environ.setdefault("SPLICED_BINARY", str(build / "spliced"))
+    os.environ.setdefault("SPLICED_CTL", str(build / "splicectl"))
+    os.environ["SPLICED_LAB"] = mode
+    try:
+        return run_pytest(["-q", "-ra", "-n", E2E_JOBS, *selection, "tests/e2e"])
+    finally:
+        del os.environ["SPLICED_LAB"]
+
+
+def part_lab(build):
+    """The daemon on wire, in a lab of network namespaces (tests/e2e)"""
+    return run_lab(build, "on", ["-m", "quick"])
+
+
+def part_lab_plain(build):
+    """The same without offloads, a smaller choice (tests/e2e)"""
+    return run_lab(build, "plain", ["-m", "quick", "-k", "close_order or counters"])
+
+
 # What must answer 0 while the pages say what the programs do.
 STALENESS = [
     ("spliced.cfg(5) is as the keyword rows have it", [PYTHON, "tests/tidy/manual.py", "--check", "build/spliced"]),
@@ -193,6 +214,8 @@ PARTS = {
     "tidy": part_tidy,
     "manuals": part_manuals,
     "e2e": part_e2e,
+    "lab": part_lab,
+    "lab-plain": part_lab_plain,
 }
 # The meson suite that must exist for a part to make sense.
 SUITES = {"fault": "fault", "simulation": "sim"}

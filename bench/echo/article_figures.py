@@ -106,16 +106,16 @@ def table_beside_article(figures, methods, has_busy_poll):
     return lines
 
 
-def table_of_sizes(figures, methods, has_busy_poll):
+def table_of_sizes(figures, methods, has_busy_poll, base="naive"):
     sizes = figures.sizes()
     lines = ["| method | " + " | ".join(size_text(size) for size in sizes) + " |", "|---|" + "--:|" * len(sizes)]
-    row = [spread(figures.values("naive", size, has_busy_poll)) for size in sizes]
-    lines.append("| naive, µs | " + " | ".join(row) + " |")
+    row = [spread(figures.values(base, size, has_busy_poll)) for size in sizes]
+    lines.append(f"| {base}, µs | " + " | ".join(row) + " |")
     for method in methods:
-        if method == "naive" or method in figures.unavailable:
+        if method == base or method in figures.unavailable:
             continue
-        row = [spread(figures.ratios((method, has_busy_poll), ("naive", has_busy_poll), size), 2) for size in sizes]
-        lines.append(f"| {method} ÷ naive | " + " | ".join(row) + " |")
+        row = [spread(figures.ratios((method, has_busy_poll), (base, has_busy_poll), size), 2) for size in sizes]
+        lines.append(f"| {method} ÷ {base} | " + " | ".join(row) + " |")
     return lines
 
 

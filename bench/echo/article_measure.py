@@ -118,8 +118,9 @@ PLACES = {"loopback": Loopback, "veth": Veth}
 class EchoServer:
     """`splicebench echo`, pinned, from its first line of output until the block ends."""
 
-    def __init__(self, options, place, method, has_busy_poll):
-        self.words = [*place.server_prefix, options.binary, "echo", "--how", method, "--listen", f"{place.address}:0",
+    def __init__(self, options, place, method, has_busy_poll, port=0):
+        self.words = [*place.server_prefix, options.binary, "echo", "--how", method, "--listen",
+                      f"{place.address}:{port}",
                       "--congestion", options.congestion]
         if has_busy_poll:
             self.words += ["--busy-poll", str(BUSY_POLL_US)]
@@ -183,13 +184,19 @@ def figures_of_csv(path):
 
 def measure(options, place, method, size, has_busy_poll):
     """One server, one client, for options.seconds."""
-    with EchoServer(options, place, method, has_busy_poll) as server, tempfile.TemporaryDirectory() as folder:
+    with EchoServer(options, place, method, has_busy_poll) as server:
         if not server.address:
             return {"failure": server.why_not()}
+        return {**time_blocks(options, place.client_prefix, server.address, size), "said": server.said()}
+
+
+def time_blocks(options, client_prefix, address, size):
+    """One client, for options.seconds, against what serves there."""
+    with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "blocks.csv")
         stolen, total = stolen_and_total_ticks()
         done = subprocess.run(
-            [*place.client_prefix, options.binary, "burst", "--to", server.address, "--size", str(size), "--count",
+            [*client_prefix, options.binary, "burst", "--to", address, "--size", str(size), "--count",
              str(COUNT_MAX), "--seconds", str(options.seconds), "--busy-poll", str(BUSY_POLL_US), "--csv", path,
              "--congestion", options.congestion, "--json"],
             capture_output=True, text=True, check=False, timeout=120 + options.seconds,
@@ -201,7 +208,7 @@ def measure(options, place, method, size, has_busy_poll):
         del result["histogram"]
         share = (stolen_after - stolen) / max(total_after - total, 1)
         return {"burst": result, "trimmed": figures_of_csv(path), "steal_share": round(share, 4),
-                "is_dropped": share > STEAL_SHARE_MAX, "said": server.said()}
+                "is_dropped": share > STEAL_SHARE_MAX}
 
 
 def measure_until_kept(options, place, cell):
@@ -272,13 +279,22 @@ def command_text(words):
     return " ".join(["bench/article.py", *kept])
 
 
-def measure_all(options):
-    steps = len(options.topologies) * options.rounds * len(options.sizes) * len(MODES) * len(options.methods)
-    progress = make_progress(steps)
+def count_cells(options, name, others):
+    """Measurements of one size in a round."""
+    return len(MODES) * len(options.methods) if name in PLACES else len(others[name].METHODS)
+
+
+def measure_all(options, others):
+    """others: {topology that is none of PLACES: the module that measures it}."""
+    progress = make_progress(sum(options.rounds * len(options.sizes) * count_cells(options, name, others)
+                                 for name in options.topologies))
     results = {"facts": facts(options), "command": command_text(sys.argv[1:]),
                "rounds": options.rounds, "seconds": options.seconds, "sizes": list(options.sizes),
                "methods": list(options.methods), "left_out": options.left_out, "topologies": {}}
     for name in options.topologies:
+        if name not in PLACES:
+            results["topologies"][name] = others[name].measure(options, progress)
+            continue
         with PLACES[name]() as place:
             results["topologies"][name] = measure_place(options, place, name, progress)
     if sys.stderr.isatty():

@@ -15,6 +15,8 @@ KEYS = {
     "incast": ("p99_us", "proxy_cpu_s_per_unit"),
 }
 BASE = "haproxy"
+# Where both runs lie below this, there is nothing to compare: no processor time but that of a clock tick or two.
+NEGLIGIBLE = {"proxy_cpu_s_per_unit": 0.002}
 
 
 def spreads_of(subjects, name, key):
@@ -24,6 +26,10 @@ def spreads_of(subjects, name, key):
         found[f"{key} ÷ {BASE}"] = ratio_of_rounds(rounds_figures(subjects[name], key),
                                                    rounds_figures(subjects[BASE], key))
     return found
+
+
+def are_negligible(what, first, second):
+    return max(first["max"], second["max"]) < NEGLIGIBLE.get(what, 0)
 
 
 def common_rows(one, other):
@@ -38,7 +44,7 @@ def common_rows(one, other):
                 for key in KEYS[entry["kind"]]:
                     first, second = spreads_of(entry["subjects"], name, key), spreads_of(theirs, name, key)
                     for what in first:
-                        if first[what] and second.get(what):
+                        if first[what] and second.get(what) and not are_negligible(what, first[what], second[what]):
                             yield topology, workload, name, what, first[what], second[what]
 
 

@@ -2,7 +2,7 @@
 tables to the terminal, to Markdown and to JSON."""
 
 from . import options as option_table
-from . import questions, signals
+from . import questions, signals, subjects
 from .progress import words_of
 from .questions import Inquiry, PAIR, SUBJECTS
 from .steps import Stage
@@ -18,11 +18,13 @@ def answer_question(options, command):
     """Returns the results: facts, {topology: answer and steps}, tables as text and as Markdown, failures."""
     names, left_out = option_table.choose_subjects(options, DEFAULT_SUBJECTS.get(options.question, SUBJECTS))
     places, missing = option_table.choose_topologies(options, ["loopback"])
-    results = {"format": questions.FORMAT, "left_out": missing + left_out, "answers": [], "failures": []}
+    placed, out_of_place = subjects.place_subjects(names, places)
+    results = {"format": questions.FORMAT, "left_out": missing + left_out + out_of_place, "answers": [],
+               "failures": []}
     texts, pages = [], [f"# splicebench: {options.question}\n"]
-    for place in places:
+    for place, kept in placed.items():
         with Topology(place, options.cpus, options.congestion, options.link) as topology:
-            inquiry = Inquiry(Stage(topology, options), names, options)
+            inquiry = Inquiry(Stage(topology, options), kept, options)
             answer = questions.facts_of(inquiry, command)
             tables, answer["answer"] = ANSWERS[options.question](inquiry)
             inquiry.progress.finish()

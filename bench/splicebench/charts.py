@@ -8,7 +8,8 @@ from . import programs, workloads
 from .figures import spread_of
 from .rounds import rounds_figures
 
-COLOURS = {"direct": "#999999", "haproxy": "#1f77b4", "nginx": "#2ca02c", "socat": "#8c564b", "spliced": "#d62728"}
+COLOURS = {"direct": "#999999", "forward": "#999999", "haproxy": "#1f77b4", "nginx": "#2ca02c", "socat": "#8c564b",
+           "spliced": "#d62728"}
 
 SCRIPT = """set terminal svg size 760,{height} font "sans-serif,12" background "white"
 set output "{output}"

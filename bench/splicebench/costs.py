@@ -13,6 +13,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 CPU_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 PF_KTHREAD = 0x00200000  # In the flags of /proc/PID/stat.
 
+RING_BUFFER = 27  # BPF_MAP_TYPE_RINGBUF
+
 
 def read_text(path):
     """A file of /proc; empty when its process has ended."""
@@ -188,8 +190,22 @@ def read_memory(pid, network_pid):
         words = line.split()
         if words and words[0] == "TCP:" and "mem" in words:
             pages = int(words[words.index("mem") + 1])
-    return {"rss": rss if pid else None, "pss": pss if pid else None, "tcp": pages * PAGE,
+    return {"rss": rss if pid else None, "pss": pss if pid else None, "tcp": pages * PAGE, "maps": read_tables(pid),
             "slab": machine.get("Slab", 0), "available": machine.get("MemAvailable", 0)}
+
+
+def read_tables(pid):
+    """Bytes of kernel memory that the BPF tables of a process take, without its ring buffers and its programs' data;
+    None where it holds none or the kernel does not say."""
+    found = {}
+    folder = f"/proc/{pid}/fdinfo"
+    for name in os.listdir(folder) if pid and os.path.isdir(folder) else []:
+        fields = dict(line.split(":", 1) for line in read_text(f"{folder}/{name}").splitlines() if ":" in line)
+        if "map_id" in fields and "memlock" in fields:
+            is_table = int(fields["map_type"]) != RING_BUFFER and int(fields["max_entries"]) > 1
+            # A map may be held by several descriptors.
+            found[int(fields["map_id"])] = int(fields["memlock"]) if is_table else 0
+    return sum(found.values()) if found else None
 
 
 def count_descriptors(pid):

@@ -69,8 +69,8 @@ def make_parser():
     add = parser.add_argument
     add("--topologies", type=parse_list, metavar="LIST", help="of loopback,veth (both)")
     add("--link", type=parse_rate, metavar="RATE", help="limit the link of the client (veth, tbf), as 1gbit")
-    add("--subjects", type=parse_list, metavar="LIST", help=f"of {','.join(subjects.FIXED)} and spliced-ENGINE, which "
-        "may carry relay-tuning: spliced-auto:wake-bytes=0+pipe-size=256k")
+    add("--subjects", type=parse_list, metavar="LIST", help=f"of {','.join(subjects.FIXED)} and spliced-ENGINE "
+        "(and spliced-wire-peer), which may carry relay-tuning: spliced-auto:wake-bytes=0+pipe-size=256k")
     add("--workloads", type=parse_list, metavar="LIST", help=f"of {','.join(workloads.ALL)}")
     add("--rounds", type=parse_number(1, 100, int), metavar="N", help="rounds (quick 3, full 5)")
     add("--seconds", type=parse_number(0.1, 600), metavar="S", help="of each step (chosen to keep the time)")

@@ -7,6 +7,7 @@ from . import facts, figures, steps
 from .figures import find_knee, spread_of
 from .progress import Progress
 from .programs import SubjectError, UsageError
+from .subjects import PLAIN
 from .tables import Table, number, ratio, spread
 from .workloads import Workload
 
@@ -135,7 +136,7 @@ def latency_table(found, base=None):
 
 def base_of(names):
     """What ratios refer to: haproxy where it is there, else the first that is a proxy."""
-    return "haproxy" if "haproxy" in names else next((name for name in names if name != "direct"), None)
+    return "haproxy" if "haproxy" in names else next((name for name in names if name not in PLAIN), None)
 
 
 def ask_equal_load(inquiry):
@@ -157,7 +158,7 @@ def ask_maximum(inquiry):
 
 
 def ask_weaker_maximum(inquiry):
-    names = [name for name in inquiry.names() if name != "direct"]
+    names = [name for name in inquiry.names() if name not in PLAIN]
     if len(names) != 2:
         raise UsageError("weaker-maximum compares two proxies: --subjects A,B")
     rates, closed = inquiry.maxima(names)

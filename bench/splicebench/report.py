@@ -8,9 +8,12 @@ from .figures import ratio_of_rounds, spread_of
 from .progress import words_of
 from .programs import UsageError
 from .rounds import FORMAT, rounds_figures
+from .subjects import PLAIN, name_on
 from .tables import NOTHING, Table, number, ratio, spread
 
-BASES = ("haproxy", "haproxy-splice", "direct")
+BASES = ("haproxy", "haproxy-splice", *PLAIN)
+# What a packet costs a machine that only forwards it is the measure of wire.
+WHOLE_BASES = ("haproxy", "forward")
 CEILING_SHARE = 0.85
 WORK = {"bulk": "MiB", "pingpong": "message", "churn": "connection", "dribble": "message", "incast": "message"}
 PACED_NOTE = ("This load comes at a rate of its own: the throughput shows whether it was carried, and latency and costs "
@@ -31,6 +34,11 @@ def check_results(results, where):
     """Refuses what is not the JSON of a comparison."""
     if not isinstance(results, dict) or results.get("format") != FORMAT:
         raise UsageError(f"'{where}' does not hold the results of a comparison ({FORMAT})")
+    with complete_results(where):
+        for topology, table in results["topologies"].items():
+            for entry in table["workloads"].values():
+                # Results from before plain routing had a name of its own.
+                entry["subjects"] = {name_on(name, topology): row for name, row in entry["subjects"].items()}
     return results
 
 
@@ -45,17 +53,22 @@ def ratios_to(subjects, name, base, key):
     return ratio(ratio_of_rounds(rounds_figures(subjects[name], key), rounds_figures(subjects[base], key)))
 
 
+def find_plain(subjects):
+    """The subject that is no proxy, by its name here, or None."""
+    return next((name for name in PLAIN if name in subjects), None)
+
+
 def rate_table(entry):
     subjects = entry["subjects"]
     unit = workloads.KINDS[entry["kind"]][0]
-    table = Table(["subject", unit, *(f"÷ {base}" for base in BASES), "p50 µs", "p99 µs", "p99 ÷ haproxy", "errors",
-                   "dropped", "disturbed"])
+    table = Table(["subject", unit, *(f"÷ {base}" for base in BASES), "p50 µs", "p99 µs",
+                   *(f"p99 ÷ {base}" for base in WHOLE_BASES), "errors", "dropped", "disturbed"])
     for name, row in subjects.items():
         disturbed = sum(record["noise"] is not None for record in row["rounds"])
         table.add(name, "failed" if row["failed"] and not row["rounds"] else spread(spread_in(row, "throughput")),
                   *(ratios_to(subjects, name, base, "throughput") for base in BASES),
                   spread(spread_in(row, "p50_us")), spread(spread_in(row, "p99_us")),
-                  ratios_to(subjects, name, "haproxy", "p99_us"),
+                  *(ratios_to(subjects, name, base, "p99_us") for base in WHOLE_BASES),
                   str(sum(record["errors"] for record in row["rounds"])), str(len(row["dropped"])),
                   str(disturbed) if disturbed else "")
     return table.without_empty_columns()
@@ -66,28 +79,32 @@ def cost_table(entry):
     unit = workloads.KINDS[entry["kind"]][3]
     work = WORK[entry["kind"]]
     table = Table([f"cost of {unit}", "proxy CPU s", "÷ haproxy", "÷ haproxy-splice", "machine CPU s",
-                   "of it softirq s", f"proxy's switches a {work}", f"its system calls a {work}", "wake-up p99 µs"])
+                   *(f"machine ÷ {base}" for base in WHOLE_BASES), "of it softirq s",
+                   f"proxy's switches a {work}", f"its system calls a {work}", "wake-up p99 µs"])
     for name, row in subjects.items():
         watched = row.get("watched") or {}
         table.add(name, spread(spread_in(row, "proxy_cpu_s_per_unit")),
                   *(ratios_to(subjects, name, base, "proxy_cpu_s_per_unit") for base in BASES[:2]),
-                  spread(spread_in(row, "machine_cpu_s_per_unit")), spread(spread_in(row, "softirq_s_per_unit")),
-                  spread(spread_in(row, "switches_per_work")), number(watched.get("syscalls_per_work")),
-                  number(watched.get("wake_p99_us")))
+                  spread(spread_in(row, "machine_cpu_s_per_unit")),
+                  *(ratios_to(subjects, name, base, "machine_cpu_s_per_unit") for base in WHOLE_BASES),
+                  spread(spread_in(row, "softirq_s_per_unit")), spread(spread_in(row, "switches_per_work")),
+                  number(watched.get("syscalls_per_work")), number(watched.get("wake_p99_us")))
     return table.without_empty_columns()
 
 
 def idle_table(entry):
     subjects = entry["subjects"]
-    table = Table(["bytes for each idle connection", "proxy RSS", "proxy PSS", "kernel TCP buffers", "kernel slab",
-                   "slab beyond direct", "MemAvailable used", "errors"])
-    direct = spread_in(subjects["direct"], "slab_bytes") if "direct" in subjects else None
+    plain = find_plain(subjects) or PLAIN[0]
+    table = Table(["bytes for each idle connection", "proxy RSS", "proxy PSS", "BPF tables", "of it from the start",
+                   "kernel TCP buffers", "kernel slab", f"slab beyond {plain}", "MemAvailable used", "errors"])
+    direct = spread_in(subjects[plain], "slab_bytes") if plain in subjects else None
     for name, row in subjects.items():
         slab = spread_in(row, "slab_bytes")
-        beyond = number(slab["median"] - direct["median"]) if slab and direct and name != "direct" else NOTHING
+        beyond = number(slab["median"] - direct["median"]) if slab and direct and name != plain else NOTHING
         table.add(name, "failed" if row["failed"] and not row["rounds"] else spread(spread_in(row, "rss_bytes")),
-                  *(spread(spread_in(row, f"{key}_bytes")) for key in ("pss", "tcp")), spread(slab), beyond,
-                  spread(spread_in(row, "available_bytes")), str(sum(record["errors"] for record in row["rounds"])))
+                  *(spread(spread_in(row, f"{key}_bytes")) for key in ("pss", "maps", "place", "tcp")),
+                  spread(slab), beyond, spread(spread_in(row, "available_bytes")),
+                  str(sum(record["errors"] for record in row["rounds"])))
     return table.without_empty_columns()
 
 
@@ -101,19 +118,20 @@ def ceiling_note(entry):
     subjects = entry["subjects"]
     if entry["kind"] in workloads.PACED:
         return PACED_NOTE
-    if entry["kind"] == "idle" or "direct" not in subjects:
+    plain = find_plain(subjects)
+    if entry["kind"] == "idle" or plain is None:
         return None
-    ceiling = spread_in(subjects["direct"], "throughput")
+    ceiling = spread_in(subjects[plain], "throughput")
     if ceiling is None:
         return None
     unit = workloads.KINDS[entry["kind"]][0]
     near = []
     for name in subjects:
         share = ratio_of_rounds(rounds_figures(subjects[name], "throughput"),
-                                rounds_figures(subjects["direct"], "throughput"))
-        if name != "direct" and share and share["median"] > CEILING_SHARE:
+                                rounds_figures(subjects[plain], "throughput"))
+        if name != plain and share and share["median"] > CEILING_SHARE:
             near.append(name)
-    note = f"The generator's ceiling here (direct): {number(ceiling['median'])} {unit}."
+    note = f"The generator's ceiling here ({plain}): {number(ceiling['median'])} {unit}."
     if near:
         note += (f" {', '.join(near)} reached more than {CEILING_SHARE:.0%} of it: what they could do beyond that "
                  "is not shown by their throughput; look at their costs.")
@@ -127,10 +145,21 @@ def unusual_connections(entry):
     return [(name, count) for name, counts in found.items() for count in sorted(counts - {None, entry["connections"]})]
 
 
+def wire_note(name, row):
+    """Of a subject that has a place for each connection, what is beside the figures for each of them; or None."""
+    places, before, taken = (spread_in(row, key) for key in ("places", "rss_before_bytes", "taken"))
+    if not places or not before or not taken:
+        return None
+    return (f"{name} carried {taken['median']:,.0f} of the connections on the wire while memory was read (it takes "
+            f"none that is silent); it has {places['median']:,.0f} places in its tables from the start, and its "
+            f"process took {before['median'] / (1 << 20):.1f} MiB (RSS) before the first connection.")
+
+
 def notes_of(entry):
     notes = [ceiling_note(entry)]
     rows = entry["subjects"].items()
     notes += [f"{name} was measured with {count:,} connections." for name, count in unusual_connections(entry)]
+    notes += [wire_note(name, row) for name, row in rows]
     dropped = sum(len(row["dropped"]) for _, row in rows)
     if dropped:
         reasons = sorted({reason.split(" ", 2)[0] for _, row in rows for reason in row["dropped"]})

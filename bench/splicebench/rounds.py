@@ -6,12 +6,12 @@ import contextlib
 from . import facts, figures, steps
 from .progress import Progress
 from .programs import SubjectError, UsageError
+from .subjects import PLAIN
 from .topology import Topology
 
 FORMAT = "splicebench-compare-1"
 # What a step takes besides its own seconds: starting and ending programs, and a repetition now and then.
 OVERHEAD_SECONDS = 0.3
-IDLE_SECONDS = 2.0
 BUDGETS = {"quick": 100, "full": 1080}
 STEP_SECONDS = {"quick": (0.2, 0.5), "full": (0.3, 2.0)}
 VERIFY_SECONDS = {"quick": 0.2, "full": 0.3}
@@ -20,8 +20,9 @@ VERIFY_SECONDS = {"quick": 0.2, "full": 0.3}
 class Plan:
     """What is to be run, and for how long."""
 
-    def __init__(self, options, topologies, workloads, subjects):
-        self.topologies, self.workloads, self.subjects = topologies, workloads, subjects
+    def __init__(self, options, placed, workloads):
+        """placed: {topology: subjects}."""
+        self.placed, self.workloads = placed, workloads
         self.rounds, self.mode = options.rounds, options.mode
         self.has_watch = options.watch
         self.budget_s = BUDGETS[self.mode]
@@ -34,16 +35,22 @@ class Plan:
 
     def _fixed_seconds(self):
         moving = [workload for workload in self.workloads if workload.kind != "idle"]
-        cells = len(self.topologies) * len(self.subjects)
         fixed = len(moving) * (self.verify_s + OVERHEAD_SECONDS)
-        fixed += sum(self.rounds_of(workload) * IDLE_SECONDS for workload in self.workloads if workload.kind == "idle")
+        fixed += sum(self.rounds_of(workload) * self.step_seconds(workload) for workload in self.workloads
+                     if workload.kind == "idle")
         if self.has_watch:
             fixed += len(moving) * (steps.WATCHED_SECONDS + OVERHEAD_SECONDS)
-        return cells * fixed
+        return self._places() * fixed
+
+    def _places(self):
+        return sum(len(names) for names in self.placed.values())
 
     def _step_count(self):
         moving = sum(self.rounds_of(workload) for workload in self.workloads if workload.kind != "idle")
-        return moving * len(self.topologies) * len(self.subjects)
+        return moving * self._places()
+
+    def all_subjects(self):
+        return list(dict.fromkeys(name for names in self.placed.values() for name in names))
 
     def _choose_seconds(self):
         least, most = STEP_SECONDS[self.mode]
@@ -52,7 +59,9 @@ class Plan:
                                         OVERHEAD_SECONDS / 1.25, least, most)
 
     def step_seconds(self, workload):
-        return IDLE_SECONDS if workload.kind == "idle" else self.seconds + self.warmup + OVERHEAD_SECONDS
+        if workload.kind == "idle":
+            return steps.idle_seconds(workload)
+        return self.seconds + self.warmup + OVERHEAD_SECONDS
 
     def total_seconds(self):
         return self._fixed_seconds() + self._step_count() * (self.seconds + self.warmup + OVERHEAD_SECONDS)
@@ -66,13 +75,14 @@ class Comparison:
         self.where = ""
         self.progress = Progress(plan.total_seconds(), options.progress)
         self.results = {
-            "format": FORMAT, "command": command, "mode": plan.mode, "facts": facts.collect(options, plan.subjects),
+            "format": FORMAT, "command": command, "mode": plan.mode,
+            "facts": facts.collect(options, plan.all_subjects()),
             "rounds": plan.rounds, "seconds": plan.seconds, "warmup": plan.warmup,
             "limits": {"steal": options.steal_max / 100, "foreign": options.foreign_max / 100},
             "left_out": left_out, "failures": [], "topologies": {}}
 
     def run(self):
-        for name in self.plan.topologies:
+        for name in self.plan.placed:
             with contextlib.ExitStack() as stack:
                 try:
                     topology = stack.enter_context(
@@ -110,7 +120,7 @@ class Comparison:
         """Every subject once for each workload: so what the machine does meanwhile meets them all. Each round has an
         order of its own: what a subject leaves behind does not always meet the same one."""
         for workload in self.plan.workloads:
-            for name in figures.order_of(self.plan.subjects, number):
+            for name in figures.order_of(self.plan.placed[stage.topology.name], number):
                 row = table[workload.name]["subjects"].setdefault(
                     name, {"verified": None, "rounds": [], "dropped": [], "failed": None, "watched": None})
                 if row["failed"]:
@@ -154,7 +164,7 @@ class Comparison:
         return self.progress.elapsed_s() + self.progress.remaining_s() < self.plan.budget_s * 1.05
 
     def _watch(self, stage, workload, name, row):
-        if workload.kind == "idle" or name == "direct":
+        if workload.kind == "idle" or name in PLAIN:
             return
         self.progress.step(self.where, steps.WATCHED_SECONDS + OVERHEAD_SECONDS)
         row["watched"] = steps.watch(stage, name, workload)

@@ -10,6 +10,7 @@ from .costs import read_text
 from .figures import is_noisy, prediction_errors, spearman
 from .programs import SubjectError
 from .questions import search_knee
+from .subjects import PLAIN
 from .tables import Table, number
 
 FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
@@ -178,7 +179,7 @@ def name_winner(rows):
 
 def ask_signals(inquiry):
     tables, answer = [], {"bound_us": inquiry.options.bound_us, "step_seconds": step_seconds(inquiry), "subjects": {}}
-    for name in [name for name in inquiry.names() if name != "direct"]:
+    for name in [name for name in inquiry.names() if name not in PLAIN]:
         knee, _ = search_knee(inquiry, name)
         if not knee:
             if knee is not None:

@@ -13,6 +13,8 @@ from .workloads import ALL, Load, figures_of, rate_of
 # How long programs take until the load runs, roughly: the window of costs opens after that and the warm-up.
 START_SECONDS = 0.05
 IDLE_UP_SECONDS = 20
+# Of a load that ends by itself: all connections come up and are where they are to stay, and memory is read, within it.
+QUIET_SECONDS = 6.0
 # A process for each connection needs far more memory and time than is worth showing.
 IDLE_FORKING_CONNECTIONS = 100
 WATCHED_SECONDS = 1.5
@@ -53,6 +55,7 @@ def run_load(stage, subject, workload, seconds, **options):
     load = Load(stage.binary, subject, workload, seconds, **options)
     try:
         wait_window(load, begin + START_SECONDS + options.get("warmup", 0.0))
+        subject.begin_measuring()
         window = Window(subject.pid)
         last = begin + options.get("warmup", 0.0) + seconds - START_SECONDS / 2
         while during and wait_window(load, min(time.monotonic() + 0.05, last)) and time.monotonic() < last:
@@ -90,8 +93,7 @@ def measure_once(stage, name, workload, seconds, **options):
                   "noise": is_noisy(spent, stage.limits)}
         if rate <= 0:
             raise SubjectError(f"{name} moved nothing in {workload.name}: {describe_errors(answer) or 'no errors'}")
-        if workload.kind == "bulk":
-            record["spliced_bytes"] = subject.check_after_bulk(answer.get("bytes", 0))
+        record["spliced_bytes"] = subject.check_after_load(workload.kind, answer.get("bytes", 0))
         return record
 
 
@@ -165,32 +167,60 @@ def measure_idle(stage, subject, workload):
     run_load(stage, subject, WARM, 0.1)
     window = Window(subject.pid)
     before = costs.read_memory(subject.pid, subject.pid)
-    load = Load(stage.binary, subject, workload, 1.0, connections=connections, is_held=True)
+    load = Load(stage.binary, subject, workload, 1.0 if workload.is_silent() else QUIET_SECONDS,
+                connections=connections, is_held=workload.is_silent())
+
+    def is_ready():
+        return (are_up(subject, load, connections, descriptors)
+                and (workload.is_silent() or subject.has_taken(connections)))
+
     try:
         deadline = time.monotonic() + IDLE_UP_SECONDS
-        while not are_up(subject, load, connections, descriptors):
+        while not is_ready():
             if load.has_ended() or time.monotonic() > deadline:
                 break
             time.sleep(0.02)
         time.sleep(0.1)
         after = costs.read_memory(subject.pid, load.pid)
         # They were all there while memory was read, if they still are.
-        is_up = are_up(subject, load, connections, descriptors) and not load.has_ended()
+        is_up = is_ready() and not load.has_ended()
+        taken = subject.count_taken()
         answer = load.finish()
     except BaseException:
         load.abandon()
         raise
     if not is_up:
         raise SubjectError(f"{subject.name} did not hold {connections} connections: "
-                           f"{describe_errors(answer) or 'not all came up'}")
+                           f"{describe_errors(answer) or words_for_missing(subject, taken)}")
     figures = {f"{key}_bytes": (after[key] - before[key]) / connections
-               for key in ("rss", "pss", "tcp", "slab") if after[key] is not None}
+               for key in ("rss", "pss", "tcp", "slab", "maps") if after[key] is not None}
+    figures.update(count_places(before, subject.ask("show info")))
+    # A place is a connection's own, though it was taken when the proxy started.
+    figures["maps_bytes"] = figures.get("maps_bytes", 0) + figures["place_bytes"] if "places" in figures else None
+    figures["taken"] = taken
     figures["available_bytes"] = (before["available"] - after["available"]) / connections
     figures["throughput"] = connections
     spent = window.close()
     # Strangers' memory would be in the way here, their processor time is not.
     return {"figures": figures, "load": answer, "costs": spent, "errors": answer.get("errors_total", 0),
             "noise": None}
+
+
+def idle_seconds(workload):
+    """How long a step of connections that are open takes, roughly."""
+    return 2.0 if workload.is_silent() else QUIET_SECONDS + 1.0
+
+
+def words_for_missing(subject, taken):
+    return "not all came up" if taken is None else f"{taken} of them came onto the wire"
+
+
+def count_places(before, info):
+    """What wire's tables take for each of their places from the start, beside the process that holds them."""
+    places = int(info.get("WireConnectionsMax", 0))
+    if not places or before["maps"] is None:
+        return {}
+    return {"places": places, "place_bytes": before["maps"] / places, "rss_before_bytes": before["rss"]}
 
 
 def are_up(subject, load, connections, descriptors_before):

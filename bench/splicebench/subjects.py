@@ -1,6 +1,7 @@
 """What is compared: each subject's program, its configuration, one running instance
-of it, and what must be true of it afterwards."""
+of it, and where it cannot be measured."""
 
+import functools
 import os
 import re
 import shutil
@@ -8,7 +9,7 @@ import socket
 import tempfile
 import time
 
-from . import programs
+from . import claims, programs
 from .programs import SubjectError, UsageError
 
 START_SECONDS = 10
@@ -36,6 +37,7 @@ listen relay
 SPLICED = """global
     nbthread 1
     {tuning}
+    {extra_global}
     maxconn 4000
     stats socket {dir}/stats.sock mode 600 level admin
 defaults
@@ -111,12 +113,14 @@ def compose_spliced(subject, values):
     engine, tuning = split_spliced(subject.name)
     values["engine"] = engine
     values["tuning"] = "relay-tuning " + tuning if tuning else ""
+    values["extra_global"] = "wire-peer" if has_peer(subject.name) else ""
     return SPLICED.format(**values), [subject.spliced, "-q", "-f", values["config"]]
 
 
 COMPOSERS = {"haproxy": compose_haproxy, "nginx": compose_nginx, "socat": compose_socat, "spliced": compose_spliced}
 FIXED = {
-    "direct": "client to server without a proxy; over veth that is plain routing",
+    "direct": "client to server without a proxy; over veth that is forward",
+    "forward": "the same over veth, by its name there: plain routing by the host that the proxies have",
     "haproxy": "HAProxy, copying with its own defaults",
     "haproxy-splice": "HAProxy with option splice-request and option splice-response",
     "haproxy-splice-1m": "the same with pipes of 1 MiB (tune.pipesize)",
@@ -124,15 +128,13 @@ FIXED = {
     "nginx-64k": "nginx's stream module, proxy_buffer_size 64k",
     "socat": "socat with its own defaults: a process for each connection",
 }
-SPLICED_NAME = re.compile(r"spliced-([a-z][a-z0-9]*)(?::([a-z0-9-]+=[A-Za-z0-9.]+(?:\+[a-z0-9-]+=[A-Za-z0-9.]+)*))?$")
-# HAProxy's counter has had several spellings, TotalSplicdedBytesOut among them; spliced has that one, too.
-SPLICED_BYTES = re.compile(r"(?i)total_?splic\w*_?bytes_?out$")
-ALL_BYTES = re.compile(r"(?i)total_?bytes_?out$")
-# What is called splicing moves at least this much of bulk by splicing; the first bytes of a stream may be copied.
-SPLICED_SHARE = 0.9
+SPLICED_NAME = re.compile(r"spliced-([a-z][a-z0-9]*)(?:(?<=-wire)-peer)?(?::([a-z0-9-]+=[A-Za-z0-9.]+(?:\+[a-z0-9-]+=[A-Za-z0-9.]+)*))?$")
+# Those that are no proxy.
+PLAIN = ("direct", "forward")
 DEFAULT = ["direct", "haproxy", "haproxy-splice", "haproxy-splice-1m", "nginx-16k", "nginx-64k", "socat",
-           "spliced-copy", "spliced-splice", "spliced-auto"]
-QUICK = ["direct", "haproxy", "haproxy-splice", "nginx-64k", "spliced-copy", "spliced-splice", "spliced-auto"]
+           "spliced-copy", "spliced-splice", "spliced-wire", "spliced-auto"]
+QUICK = ["direct", "haproxy", "haproxy-splice", "nginx-64k", "spliced-copy", "spliced-splice", "spliced-wire",
+         "spliced-auto"]
 
 
 def split_spliced(name):
@@ -150,17 +152,21 @@ def describe(name):
     parts = split_spliced(name)
     if parts is None:
         raise UsageError(f"there is no subject '{name}'; there are {', '.join(FIXED)} and "
-                         "spliced-ENGINE[:KEY=VALUE[+KEY=VALUE]]")
-    return f"spliced with relay {parts[0]}" + (f", relay-tuning {parts[1]}" if parts[1] else "")
+                         "spliced-ENGINE[:KEY=VALUE[+KEY=VALUE]], and of the engine wire spliced-wire-peer")
+    return (f"spliced with relay {parts[0]}" + (" and wire-peer" if has_peer(name) else "")
+            + (f", relay-tuning {parts[1]}" if parts[1] else ""))
 
 
 def refuse_reason(name, spliced):
     """Why a subject cannot be measured on this machine, or None."""
     family = name.split("-")[0]
-    if family == "direct":
+    if name in PLAIN:
         return None
+    if family == "spliced" and not spliced:
+        return "spliced was not found: build it, or name it with --spliced"
     if family == "spliced":
-        return None if spliced else "spliced was not found: build it, or name it with --spliced"
+        # Other engines than wire go everywhere, and a name that is none does not start.
+        return refuse_wire(spliced) if is_wire(name) else None
     if programs.find_program(family) is None:
         return f"{family} is not installed"
     if family == "nginx" and find_nginx_stream() is None:
@@ -170,26 +176,76 @@ def refuse_reason(name, spliced):
     return None
 
 
+def is_wire(name):
+    return (split_spliced(name) or ("",))[0] == "wire"
+
+
+def has_peer(name):
+    """Whether packets pass the queues of veth by, as they may on their way into containers."""
+    return name.split(":")[0] == "spliced-wire-peer"
+
+
+@functools.lru_cache
+def refuse_wire(spliced):
+    """Why this spliced has no engine wire on this machine, in its own words, or None."""
+    said = programs.run(spliced, "-vv", check=False).stdout
+    found = re.search(r"^ +wire +(available|unavailable)\b:? *(.*)$", said, re.M)
+    if not found:
+        return "this spliced was built without the engine wire"
+    return None if found.group(1) == "available" else f"the engine wire is unavailable: {found.group(2)}"
+
+
+def refuse_place(name, topology):
+    """Why a subject that could be measured elsewhere is not on this topology, or None."""
+    if topology != "loopback":
+        return None
+    if is_wire(name):
+        return "packets between two sockets of one host never come in by a network interface, where wire rewrites them"
+    return "nothing is routed there; the load without a proxy is direct" if name == "forward" else None
+
+
+def name_on(name, topology):
+    """What a subject is called on a topology."""
+    return "forward" if name == "direct" and topology == "veth" else name
+
+
+def place_subjects(names, topologies):
+    """({topology: subjects by their names there}, what is left out and why); a topology without any has no row."""
+    placed, left_out = {}, []
+    for topology in topologies:
+        refusals = {name: refuse_place(name, topology) for name in names}
+        left_out += [f"{topology} {name}: {why}" for name, why in refusals.items() if why]
+        kept = list(dict.fromkeys(name_on(name, topology) for name in names if not refusals[name]))
+        if kept:
+            placed[topology] = kept
+    if not placed:
+        raise UsageError(f"no subject is left: {'; '.join(left_out)}")
+    return placed, left_out
+
+
 class Subject:
     """One instance, started for one step and ended after it. A context manager."""
 
     def __init__(self, name, topology, spliced):
         self.name, self.topology, self.spliced = name, topology, spliced
-        self.is_direct = name == "direct"
+        self.is_plain = name in PLAIN
+        self.engine = (split_spliced(name) or (None,))[0]
         # A process for each connection: its processes cannot be named before the load runs.
         self.does_fork = name == "socat"
         self.server_port = topology.next_port()
         self.server = f"{topology.server_address}:{self.server_port}"
-        self.port = self.server_port if self.is_direct else topology.next_port()
-        self.address = self.server if self.is_direct else f"{topology.proxy_address}:{self.port}"
+        self.port = self.server_port if self.is_plain else topology.next_port()
+        self.address = self.server if self.is_plain else f"{topology.proxy_address}:{self.port}"
         self.process = self.directory = None
+        # What other engines than wire carried before the measured time.
+        self.others_before = 0
 
     @property
     def pid(self):
         return self.process.pid if self.process else None
 
     def __enter__(self):
-        if not self.is_direct:
+        if not self.is_plain:
             self.directory = tempfile.mkdtemp(prefix="splicebench-")
             try:
                 self._start()
@@ -243,44 +299,39 @@ class Subject:
     def has_ended(self):
         return self.process is not None and self.process.poll() is not None
 
-    def ask(self, command, timeout_s=2):
-        """What the runtime socket of haproxy or spliced answers, as {key: value}; empty where there is none."""
+    def talk(self, command, timeout_s=2):
+        """What the runtime socket of haproxy or spliced answers; empty where there is none."""
         try:
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(timeout_s)
                 client.connect(os.path.join(self.directory or "", "stats.sock"))
                 client.sendall(command.encode() + b"\n")
-                answer = b"".join(iter(lambda: client.recv(65536), b"")).decode(errors="replace")
+                return b"".join(iter(lambda: client.recv(65536), b"")).decode(errors="replace")
         except OSError:
-            return {}
-        return dict(re.findall(r"^([^:\n]+): *(.*)$", answer, re.M))
+            return ""
 
-    def check_after_bulk(self, load_bytes):
-        """What is called splicing must have spliced, else its figures are not what they are called. Returns the bytes
-        it says it has spliced, None for other subjects. load_bytes: of the load, after its warm-up."""
-        if not does_claim_splice(self.name):
-            return None
-        info = self.ask("show info")
-        spliced, moved = (find_count(info, pattern) for pattern in (SPLICED_BYTES, ALL_BYTES))
-        if spliced is None:
-            raise SubjectError(f"{self.name} did not splice: its counter of spliced bytes is missing after bulk")
-        # The proxy's counter has the warm-up in it, too.
-        whole = max(load_bytes, moved or 0)
-        if spliced == 0 or spliced < SPLICED_SHARE * whole:
-            raise SubjectError(f"{self.name} did not splice: {spliced:,} of {whole:,} bytes of bulk, at least "
-                               f"{SPLICED_SHARE:.0%} are needed")
-        return spliced
+    def ask(self, command, timeout_s=2):
+        """The same as {key: value}."""
+        return dict(re.findall(r"^([^:\n]+): *(.*)$", self.talk(command, timeout_s), re.M))
 
+    def begin_measuring(self):
+        """The warm-up is over."""
+        if self.engine == "wire":
+            self.others_before = claims.count_others(claims.read_engines(self.talk("show relay")))
 
-def does_claim_splice(name):
-    """Whether all bulk of a subject is to be spliced."""
-    return name.startswith("haproxy-splice") or (split_spliced(name) or ("",))[0] == "splice"
+    def check_after_load(self, kind, load_bytes):
+        """Fails where a load did not go the way that the subject is called after. Returns the bytes that did; None for
+        other subjects, and for loads of which nothing of that sort is claimed."""
+        return claims.check_load(self, kind, load_bytes)
 
+    def count_taken(self):
+        """How many connections wire carries now; None for subjects that are not on the wire."""
+        return claims.count_on_the_wire(self) if self.engine == "wire" else None
 
-def find_count(info, pattern):
-    """The counter whose name matches, out of an answer to show info, or None."""
-    return next((int(value) for key, value in info.items() if pattern.match(key.strip()) and value.strip().isdigit()),
-                None)
+    def has_taken(self, connections):
+        """Whether so many connections are where the subject is to have them."""
+        taken = self.count_taken()
+        return taken is None or taken >= connections
 
 
 def versions(names, spliced):

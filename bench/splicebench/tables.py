@@ -17,7 +17,8 @@ def number(value):
         return f"{value:.2f}"
     if size >= 0.1 or size == 0:
         return f"{value:.3f}"
-    return f"{value:.2g}"
+    # A proxy that does nothing has costs of no size; an exponent would only look like one.
+    return f"{value:.2g}" if size >= 0.0001 else f"{'<' if value > 0 else '>-'}0.0001"
 
 
 def spread(values):
@@ -30,7 +31,9 @@ def spread(values):
 
 
 def ratio(values):
-    return NOTHING if values is None else f"{values['median']:.2f}×"
+    if values is None:
+        return NOTHING
+    return "<0.01×" if 0 < values["median"] < 0.005 else f"{values['median']:.2f}×"
 
 
 class Table:

@@ -12,19 +12,26 @@ LOAD_GRACE_SECONDS = 20
 
 
 class Workload:
-    """kind: the generator's command. words: its flags. unit_work: how much of what rate_key counts makes one unit of
-    costs; work: how much makes one piece of work, a MiB or a message or a connection."""
+    """kind: what is measured, and the generator's command unless another is named. words: its flags. unit_work: how
+    much of what rate_key counts makes one unit of costs; work: how much makes one piece of work, a MiB or a message or
+    a connection."""
 
-    def __init__(self, name, kind, connections, words=(), rounds_max=None):
+    def __init__(self, name, kind, connections, words=(), **more):
         self.name, self.kind, self.connections, self.words = name, kind, connections, list(words)
-        self.rounds_max = rounds_max
+        self.command, self.rounds_max = more.get("command", kind), more.get("rounds_max")
         self.work = 1 << 20 if kind == "bulk" else 1
         self.unit, self.rate_key, self.rate_scale, self.cost_unit, self.unit_work = KINDS[kind]
 
     def describe(self):
         streams = "stream" if self.kind == "bulk" else "connection"
         plural = "" if self.connections == 1 else "s"
-        return f"{self.connections} {streams}{plural}" + (f", {' '.join(self.words)}" if self.words else "")
+        command = [self.command] if self.command != self.kind else []
+        words = " ".join([*command, *self.words])
+        return f"{self.connections} {streams}{plural}" + (f", {words}" if words else "")
+
+    def is_silent(self):
+        """Whether nothing at all is said once all connections are up."""
+        return self.command == "idle"
 
 
 # The rate's unit, its key in the generator's answer, its divisor for reading; the unit of costs and its divisor.
@@ -51,6 +58,8 @@ ALL = {workload.name: workload for workload in (
     Workload("pingpong-64-4k", "pingpong", 64, ["--size", "4096"]),
     Workload("churn-64", "churn", 64, ["--size", "64"]),
     Workload("idle-2000", "idle", 2000, rounds_max=2),
+    # A byte a second on each connection: what is never heard of again is not taken over by wire.
+    Workload("quiet-2000", "idle", 2000, ["--rate", "2000"], command="dribble", rounds_max=2),
     Workload("dribble-64", "dribble", 64, ["--rate", "6400"]),
     # The rate has no step in common with the kernel's clock, which samples the machine's processor time: it would see
     # all bursts or none.
@@ -75,11 +84,11 @@ class Load:
         topology = subject.topology
         self.subject, self.workload = subject, workload
         self.warmup, self.seconds = options.get("warmup", 0.0), seconds
-        words = [binary, workload.kind, "--to", subject.address,
+        words = [binary, workload.command, "--to", subject.address,
                  "--with-server", topology.server_words(subject.server_port),
                  "--connections", str(options.get("connections") or workload.connections),
                  "--seconds", f"{seconds:g}", *workload.words, "--json"]
-        if workload.kind != "idle":
+        if not workload.is_silent():
             words += ["--warmup", f"{self.warmup:g}"]
         if options.get("rate"):
             words += ["--rate", str(int(options["rate"]))]

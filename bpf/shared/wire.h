@@ -7,7 +7,10 @@
  *
  * Bytes of a pair by writer: the head and the paths by user space, hot[d] by the
  * packets of direction d, a cache line each, so that two processors that carry a
- * direction each do not write each other's line; the cold counters are rare. */
+ * direction each do not write each other's line; the cold counters are rare.
+ *
+ * What the kernel holds for a pair, of either family: these 384 bytes, and 32 of the index
+ * (wire_index.h).  Both tables are whole from the start. */
 #pragma once
 
 #include <linux/types.h>
@@ -32,8 +35,8 @@ enum {
 	WIRE_FIN = 1 << 0, /* this direction has ended; fin_end is set */
 	WIRE_FINACK = 1 << 1, /* it has acknowledged the other direction's end */
 	WIRE_RST = 1 << 2, /* a reset that the receiver can believe */
-	WIRE_SYN = 1 << 3, /* a SYN came and went to the stack (an event, never in state) */
-	WIRE_FORWARDED = 1 << 4, /* DRAIN has forwarded: last_window and last_tsval are set */
+	WIRE_SYN = 1 << 3, /* a SYN came (an event, at most one in 67 ms, never in state) */
+	WIRE_FORWARDED = 1 << 4, /* DRAIN has forwarded: last_window and last_tsval are what was sent out */
 };
 
 enum { WIRE_HAS_TIMESTAMPS = 1 << 0 }; /* wire_path.flags */
@@ -49,7 +52,7 @@ struct wire_key6 {
 	__u16 sport, dport;
 };
 
-/* The value of both flow tables: pair index << 1 | direction. */
+/* Pair index << 1 | direction. */
 typedef __u32 wire_flow_id;
 
 /* How the packets of a direction leave.  IPv4 addresses are in word 0. */
@@ -69,9 +72,9 @@ struct wire_path {
 	__u8 redirect; /* enum wire_redirect */
 	__u8 next_hop_family;
 	__u8 scale_in, scale_out; /* window scales; must be equal: windows pass as they are */
-	__u32 mtu; /* of the way out, for IP packets */
-	__u32 flags;
-	__u32 reserved;
+	__u16 mtu; /* of the way out, for IP packets; 0: any size */
+	__u8 flags;
+	__u8 told_tick; /* when the sender was last told of something */
 };
 
 struct wire_hot { /* what the packets of a direction have shown */
@@ -85,30 +88,32 @@ struct wire_hot { /* what the packets of a direction have shown */
 	__u32 state;
 	__u32 retransmits; /* segments without anything new */
 	__u32 last_tsval; /* out space */
-	__u16 last_window; /* as sent out, network order */
+	__u16 last_window; /* of a good packet; DRAIN: as sent out.  Network order */
 	__u16 copies; /* DRAIN: headers given to the local stack */
 };
 
 /* Packets that were not forwarded, by reason; S: to the stack, D: dropped. */
 struct wire_cold {
-	__u32 syn; /* S */
+	__u32 syn; /* S; ACTIVE: answered or D */
 	__u32 outside; /* D (DRAIN: S): sequence or acknowledgement number out of any window */
 	__u32 malformed; /* S: options that end beyond the header */
 	__u32 expired; /* S: hop limit used up */
 	__u32 too_big; /* D (DRAIN: S): larger than the way out takes */
 	__u32 stale; /* S: DRAIN, only bytes that the local socket has */
 	__u32 frozen; /* D: the local socket's own packets on this direction's wire */
-	__u32 icmp; /* errors about this direction's packets that were translated and sent back */
+	/* Errors about this direction's packets that were sent back: translated, or our own to
+	 * tell of packets that are too big. */
+	__u16 icmp, told;
 };
 
-struct wire_pair {
-	__u32 mode; /* enum wire_mode; one aligned store changes both directions */
+struct wire_pair { /* in this order: each hot[] begins a cache line */
+	__u16 mode; /* enum wire_mode; one aligned store changes both directions */
+	__u16 family; /* AF_INET or AF_INET6 */
 	__u32 generation; /* user space: how often the entry has been used */
 	__u64 cookie; /* user space: whose it is */
-	__u32 reserved[12];
 	struct wire_path path[2];
-	struct wire_hot hot[2];
 	struct wire_cold cold[2];
+	struct wire_hot hot[2];
 };
 
 /* A ring buffer record: `what` is the state bit that has come. */
@@ -119,32 +124,11 @@ struct wire_event {
 	__u16 what;
 };
 
-/* A TCP socket of this host, read by the program wire_snapshot. */
-struct wire_snapshot {
-	__u32 tcp_state; /* 0: no such socket */
-	__u32 rcv_nxt, copied_seq, rcv_wup, write_seq, snd_una, snd_nxt;
-	__u32 snd_wnd, rcv_wnd, mss_cache;
-	__u32 ts_recent, ts_offset;
-	__u8 has_timestamps, has_sack, has_scale, has_holes; /* holes: out-of-order segments wait */
-	__u8 scale_send, scale_receive, has_usec_clock, reserved;
-};
-
-/* Its argument and answer, as packet data.  IPv4: keys in `key4`. */
-struct wire_query {
-	__u8 ethernet[14];
-	__u16 family;
-	struct {
-		struct wire_key4 key4;
-		struct wire_key6 key6;
-	} socket[2];
-	struct wire_snapshot ret[2];
-};
-
 _Static_assert(sizeof(struct wire_key4) == 12, "hashed as words");
 _Static_assert(sizeof(struct wire_key6) == 36, "hashed as words");
-_Static_assert(sizeof(struct wire_path) == 96, "one line and a half");
+_Static_assert(sizeof(struct wire_path) == 88, "no padding");
 _Static_assert(sizeof(struct wire_hot) == 64, "a cache line a direction");
 _Static_assert(sizeof(struct wire_cold) == 32, "both in one line");
-_Static_assert(sizeof(struct wire_pair) == 448, "seven lines, and so any index is aligned");
+_Static_assert(sizeof(struct wire_pair) == 384, "six lines, and so any index is aligned");
+_Static_assert(__builtin_offsetof(struct wire_pair, hot) == 256, "on a line");
 _Static_assert(sizeof(struct wire_event) == 12, "no padding");
-_Static_assert(sizeof(struct wire_query) == 224, "no padding");

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "admin/command.h"
+#include "backend/balancer.h"
 #include "base/clock.h"
 #include "base/lookup.h"
 
@@ -43,6 +44,9 @@ static enum command_progress weight_set(struct command *command, struct server *
 	}
 	if (weight > WEIGHT_MAX)
 		return command_reply(command, "Absolute weight can only be between 0 and 256 inclusive.");
+	if (weight > 0 && weight != server->config->weight && balancer_is_static(server->backend->config))
+		return command_reply(command,
+			"Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.");
 	server_set_weight(server, (uint32_t)weight);
 	return COMMAND_DONE;
 }

@@ -262,7 +262,8 @@ static const char *direction_wait(const struct session_copy *copy, enum relay_si
 		return "not relaying";
 	if (view->is_ended[from])
 		return "ended";
-	if (view->held[from] > 0 || (target->unsent_bytes > 0 && copy->sockets[from].unread_bytes > 0))
+	if (view->held[from] > 0 || view->is_target_shut[from] ||
+		(target->unsent_bytes > 0 && copy->sockets[from].unread_bytes > 0))
 		return from == RELAY_CLIENT ? "the server reads slower than the client sends"
 					    : "the client reads slower than the server sends";
 	if (target->unsent_bytes > 0)

@@ -28,6 +28,11 @@ INFO_GETTER(release_date)
 	stat_set_string(value, "unreleased");
 }
 
+INFO_GETTER(loop)
+{
+	stat_set_string(value, admin->instance->loop_name);
+}
+
 INFO_GETTER(threads)
 {
 	stat_set_number(value, STAT_U32, admin->instance->workers_count);
@@ -382,6 +387,7 @@ const struct info_field info_fields[] = {
 	{"RelayHeldBytes", "MGP", "relay_held_bytes", "Bytes in the copy engine's buffers, at most a second ago.", get_held_bytes, true},
 	{"RelayHeldBytesMax", "CLP", "relay_held_bytes_limit", "Limit of those bytes.", get_held_bytes_max, true},
 	{"RelayLeanReads", "MCP", "relay_lean_reads_total", "Reads made with no room left to keep what the receiver might refuse.", get_lean_reads, true},
+	{"Loop", "COS", NULL, "What tells the worker threads' loops what is ready: epoll or uring.", get_loop, true},
 	{"LoopLag_us", "MaP", "loop_lag_microseconds", "Mean time in the last second between something being ready and its turn, in the busiest thread.", get_loop_lag, true},
 	{"LoopBusy_pct", "MaP", "loop_busy_percent", "Share of the last second that the busiest thread's loop was at work.", get_loop_busy, true},
 	{"Headroom_pct", "MaP", "headroom_percent", "Share of the last second that the busiest thread's loop had nothing to do: of the signals tried the one that told best how far latency's knee was (docs/measuring.md).", get_headroom, true},

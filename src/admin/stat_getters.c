@@ -127,9 +127,24 @@ static uint32_t backend_weight(const struct backend *backend, bool only_usable)
 STAT_GETTER(weight)
 {
 	(void)now_ms;
-	uint32_t weight = object->kind == STAT_SERVER ? server_weight(object->server)
+	uint32_t weight = object->kind == STAT_SERVER ? server_weight_now(object->server)
 						      : backend_weight(object->backend, true);
 	stat_set_number(value, STAT_U32, weight);
+}
+
+STAT_GETTER(throttle)
+{
+	(void)now_ms;
+	unsigned percent = server_throttle_percent(object->server);
+	if (percent < 100)
+		stat_set_number(value, STAT_U32, percent);
+}
+
+STAT_GETTER(tracked)
+{
+	(void)now_ms;
+	if (object->server->config->track)
+		stat_set_string(value, object->server->config->track);
 }
 
 STAT_GETTER(user_weight)

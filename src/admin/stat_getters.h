@@ -37,3 +37,5 @@ STAT_GETTER(address);
 STAT_GETTER(mode);
 STAT_GETTER(algorithm);
 STAT_GETTER(user_weight);
+STAT_GETTER(throttle);
+STAT_GETTER(tracked);

@@ -10,28 +10,48 @@
 #include "metrics/counters.h"
 #include "metrics/rate_meter.h"
 
-enum { SERVER_WEIGHT_MAX = 256 };
+enum {
+	SERVER_WEIGHT_MAX = 256,
+	SERVER_WEIGHT_SCALE = 16, /* a share of so many stands for a weight of 1 */
+};
 
-/* Administrative and health state; a server takes new sessions when usable. */
+/* Administrative and health state; a server takes new sessions when usable.  In
+ * order of what overrides what. */
 enum server_admin { SERVER_READY, SERVER_DRAIN, SERVER_MAINT };
+
+/* Its own state, or that of the server it tracks. */
+struct server_status {
+	enum server_admin admin;
+	bool is_up;
+};
 
 struct server {
 	const struct config_server *config;
 	struct backend *backend;
 	unsigned index; /* in the backend, from 0 */
 	const char *congestion; /* of connections to it; NULL: the system's */
-	enum server_admin admin; /* (lock) */
-	bool is_up; /* (lock) health; true without checks */
+	enum server_admin admin; /* (lock) in force: own's or tracked's */
+	bool is_up; /* (lock) in force; health, true without checks */
 	bool was_checked; /* (lock) health was told at least once */
-	uint32_t weight; /* (lock) in force, 0..256 */
-	uint32_t maxconn; /* in force */
+	uint32_t weight; /* (lock) as set, 0..256 */
+	uint32_t share; /* (lock) what balancing counts: the weight scaled, less in a slow start */
+	uint32_t maxconn; /* as set; see server_limit() */
 	uint32_t conn_cur, conn_max; /* sessions holding a slot, gauge */
-	uint32_t queue_cur, queue_max; /* waiting for this server in particular (always 0 in this version) */
-	int64_t current; /* (lock) smooth round-robin's state */
+	uint32_t queue_cur, queue_max; /* waiting for this server in particular */
 	struct traffic_counters *counters; /* [workers] */
 	struct rate_meter rate;
 	uint32_t rate_max;
 	uint64_t state_changed_wall_us, last_session_wall_us;
 	uint64_t down_count; /* times it went from up to down */
 	uint64_t down_us; /* time it was down or in maintenance, ended stretches only */
+
+	/* Private to the folder. */
+	struct server_status own, tracked; /* (lock) */
+	struct server *trackers, *tracker_next; /* who tracks it; as made at start */
+	uint64_t slowstart_ms; /* (lock) when its slow start began; 0: none */
+	bool is_member; /* (lock) usable and of the tier in force: primaries or backups */
+	bool is_benched; /* (lock) a member that was found full */
+	bool is_touched; /* in the backend's list of servers to look at again */
+	struct server *touched_next, *grant_next;
+	struct list waiters; /* (lock) for this server, longest first */
 };

@@ -464,3 +464,12 @@ void address_set_port(struct address *address, uint16_t port)
 	else if (address->any.sa_family == AF_INET6)
 		address->v6.sin6_port = htons(port);
 }
+
+bool address_is_loopback(const struct address *address)
+{
+	if (address->len == 0)
+		return false;
+	if (address->any.sa_family == AF_INET)
+		return ntohl(address->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
+}

@@ -77,5 +77,6 @@ void endpoint_print(const struct endpoint *endpoint, char *ret_text, size_t size
 void endpoint_from_address(const struct address *address, struct endpoint *ret_endpoint);
 void address_from_endpoint(const struct endpoint *endpoint, struct address *ret_address);
 bool address_is_equal(const struct address *a, const struct address *b);
+bool address_is_loopback(const struct address *address);
 uint16_t address_port(const struct address *address); /* 0 for unix */
 void address_set_port(struct address *address, uint16_t port);

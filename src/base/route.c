@@ -30,8 +30,14 @@ struct mnl_socket *route_open(void)
 
 struct mnl_socket *route_monitor_open(void)
 {
-	return open_bound(
+	static const int more[] = {RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP};
+	struct mnl_socket *monitor = open_bound(
 		SOCK_NONBLOCK, RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE);
+	for (size_t i = 0; monitor != NULL && i < ARRAY_LENGTH(more); i++) {
+		int group = more[i];
+		(void)mnl_socket_setsockopt(monitor, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
+	}
+	return monitor;
 }
 
 int route_monitor_fd(const struct mnl_socket *monitor)
@@ -75,26 +81,34 @@ static void via_read(struct route *route, const struct nlattr *attribute)
 		next_hop_set(route, via->rtvia_family, via->rtvia_addr);
 }
 
+struct route_answer {
+	struct route *route;
+	unsigned family;
+};
+
+static int on_route_attribute(const struct nlattr *attribute, void *data)
+{
+	const struct route_answer *answer = data;
+	unsigned type = mnl_attr_get_type(attribute);
+	size_t len = mnl_attr_get_payload_len(attribute);
+	if (type == RTA_OIF && len >= sizeof(uint32_t))
+		answer->route->ifindex = mnl_attr_get_u32(attribute);
+	if (type == RTA_GATEWAY && len >= address_bytes(answer->family))
+		next_hop_set(answer->route, answer->family, mnl_attr_get_payload(attribute));
+	if (type == RTA_VIA)
+		via_read(answer->route, attribute);
+	return MNL_CB_OK;
+}
+
 static int on_route(const struct nlmsghdr *header, void *data)
 {
 	struct route *route = data;
 	const struct rtmsg *message = mnl_nlmsg_get_payload(header);
-	const struct nlattr *attribute;
 	if (header->nlmsg_type != RTM_NEWROUTE)
 		return MNL_CB_OK;
 	route->is_local = message->rtm_type == RTN_LOCAL;
-	mnl_attr_for_each(attribute, header, sizeof(*message))
-	{
-		unsigned type = mnl_attr_get_type(attribute);
-		size_t len = mnl_attr_get_payload_len(attribute);
-		if (type == RTA_OIF && len >= sizeof(uint32_t))
-			route->ifindex = mnl_attr_get_u32(attribute);
-		if (type == RTA_GATEWAY && len >= address_bytes(message->rtm_family))
-			next_hop_set(route, message->rtm_family, mnl_attr_get_payload(attribute));
-		if (type == RTA_VIA)
-			via_read(route, attribute);
-	}
-	return MNL_CB_OK;
+	struct route_answer answer = {.route = route, .family = message->rtm_family};
+	return mnl_attr_parse(header, sizeof(*message), on_route_attribute, &answer);
 }
 
 /* Sends the request and hands every message of the answer to the callback.  Two buffers: a
@@ -150,11 +164,22 @@ struct interfaces {
 	unsigned count, max;
 };
 
+static int on_master(const struct nlattr *attribute, void *data)
+{
+	bool *is_enslaved = data;
+	*is_enslaved = *is_enslaved || mnl_attr_get_type(attribute) == IFLA_MASTER;
+	return MNL_CB_OK;
+}
+
 static int on_link(const struct nlmsghdr *header, void *data)
 {
 	struct interfaces *interfaces = data;
+	bool is_enslaved = false;
 	const struct ifinfomsg *message = mnl_nlmsg_get_payload(header);
 	if (header->nlmsg_type != RTM_NEWLINK || message->ifi_type != ARPHRD_ETHER)
+		return MNL_CB_OK;
+	(void)mnl_attr_parse(header, sizeof(*message), on_master, &is_enslaved);
+	if (is_enslaved)
 		return MNL_CB_OK;
 	if (interfaces->count < interfaces->max)
 		interfaces->indexes[interfaces->count] = (unsigned)message->ifi_index;
@@ -173,4 +198,46 @@ int route_interfaces(struct mnl_socket *socket, unsigned *ret_indexes, unsigned 
 	message->ifi_family = AF_UNSPEC;
 	int error = ask(socket, header, on_link, &interfaces);
 	return error != 0 ? error : (int)interfaces.count;
+}
+
+struct link_kind {
+	bool is_veth, has_other_namespace;
+};
+
+static int on_kind(const struct nlattr *attribute, void *data)
+{
+	struct link_kind *kind = data;
+	if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
+		kind->is_veth = strcmp(mnl_attr_get_str(attribute), "veth") == 0;
+	return MNL_CB_OK;
+}
+
+static int on_kind_attribute(const struct nlattr *attribute, void *data)
+{
+	struct link_kind *kind = data;
+	if (mnl_attr_get_type(attribute) == IFLA_LINK_NETNSID)
+		kind->has_other_namespace = true;
+	if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
+		return mnl_attr_parse_nested(attribute, on_kind, kind);
+	return MNL_CB_OK;
+}
+
+static int on_link_kind(const struct nlmsghdr *header, void *data)
+{
+	if (header->nlmsg_type != RTM_NEWLINK)
+		return MNL_CB_OK;
+	return mnl_attr_parse(header, sizeof(struct ifinfomsg), on_kind_attribute, data);
+}
+
+int route_interface_is_veth_outward(struct mnl_socket *socket, unsigned ifindex)
+{
+	char buffer[512] __attribute__((aligned(8)));
+	struct link_kind kind = {0};
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	header->nlmsg_type = RTM_GETLINK;
+	header->nlmsg_flags = NLM_F_REQUEST;
+	struct ifinfomsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+	message->ifi_index = (int)ifindex;
+	int error = ask(socket, header, on_link_kind, &kind);
+	return error != 0 ? error : kind.is_veth && kind.has_other_namespace;
 }

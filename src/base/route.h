@@ -24,12 +24,17 @@ void route_close(struct mnl_socket *socket);
 int route_find(struct mnl_socket *socket, const struct endpoint *to, const struct endpoint *from,
 	struct route *ret_route) MUST_USE;
 
+/* Whether the interface is one end of a veth pair whose other end is in another network
+ * namespace.  Returns 1, 0 or -errno. */
+int route_interface_is_veth_outward(struct mnl_socket *socket, unsigned ifindex) MUST_USE;
+
 /* A socket that becomes readable when routes, rules or interfaces change.  NULL with errno set. */
 struct mnl_socket *route_monitor_open(void);
 int route_monitor_fd(const struct mnl_socket *monitor);
 /* Forgets the changes that are known by now. */
 void route_monitor_drain(struct mnl_socket *monitor);
 
-/* The Ethernet interfaces of this network namespace: at most max of their indexes.
+/* The Ethernet interfaces of this network namespace that are not part of another (a bridge, a
+ * bond), which sees their packets, too: at most max of their indexes.
  * Returns how many there are, or -errno. */
 int route_interfaces(struct mnl_socket *socket, unsigned *ret_indexes, unsigned max) MUST_USE;

@@ -221,6 +221,10 @@ int wire_snapshot_take(struct wire_table *table, const struct wire_leg legs[2], 
 		return -errno;
 	if (run.retval != 0)
 		return -ENOENT;
+	/* In place of a connection that is gone its listener is found. */
+	for (unsigned i = 0; i < 2; i++)
+		if (query.ret[i].tcp_state == BPF_TCP_LISTEN)
+			return -ENOENT;
 	memcpy(ret, query.ret, sizeof(query.ret));
 	return 0;
 }

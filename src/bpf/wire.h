@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "bpf/shared/wire.h"
+#include "bpf/shared/wire_snapshot.h"
 
 struct wire_table;
 

@@ -1,6 +1,5 @@
 /* Pairs of the wire table: entering, translating, reading and removing them. */
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 
@@ -22,33 +21,6 @@ void wire_leg_key6(const struct wire_leg *leg, struct wire_key6 *ret_key)
 	memcpy(ret_key->daddr, leg->near.ip, sizeof(ret_key->daddr));
 	ret_key->sport = htons(leg->far.port);
 	ret_key->dport = htons(leg->near.port);
-}
-
-static int key_add(struct wire_table *table, const struct wire_leg *leg, wire_flow_id id)
-{
-	struct wire_key4 key4;
-	struct wire_key6 key6;
-	wire_leg_key4(leg, &key4);
-	wire_leg_key6(leg, &key6);
-	bool is_v6 = leg->far.family == AF_INET6;
-	int error = is_v6 ? bpf_map_update_elem(table->flows6_fd, &key6, &id, BPF_NOEXIST)
-			  : bpf_map_update_elem(table->flows4_fd, &key4, &id, BPF_NOEXIST);
-	if (error == 0)
-		return 0;
-	return errno == E2BIG ? -ENOSPC : -errno;
-}
-
-/* Absent keys are none to remove. */
-static void key_del(struct wire_table *table, const struct wire_leg *leg)
-{
-	struct wire_key4 key4;
-	struct wire_key6 key6;
-	wire_leg_key4(leg, &key4);
-	wire_leg_key6(leg, &key6);
-	if (leg->far.family == AF_INET6)
-		(void)bpf_map_delete_elem(table->flows6_fd, &key6);
-	else
-		(void)bpf_map_delete_elem(table->flows4_fd, &key4);
 }
 
 /* The sum of the new addresses less the old ones, as bpf_csum_diff() forms it. */
@@ -87,12 +59,13 @@ int wire_flow_add(struct wire_table *table, unsigned index, const struct wire_le
 	uint32_t generation = pair->generation + 1;
 	memset(pair, 0, sizeof(*pair));
 	pair->generation = generation;
+	pair->family = (uint16_t)family;
 	path_set_addresses(&pair->path[0], &legs[0], &legs[1]);
 	path_set_addresses(&pair->path[1], &legs[1], &legs[0]);
 	for (unsigned i = 0; i < 2; i++) {
-		int error = key_add(table, &legs[i], index << 1 | i);
+		int error = wire_index_add(table, &legs[i], index << 1 | i);
 		if (error != 0 && i == 1)
-			key_del(table, &legs[0]);
+			wire_index_del(table, &legs[0], index << 1);
 		if (error != 0)
 			return error;
 	}
@@ -106,7 +79,7 @@ void wire_flow_route(
 	CHECK(direction < 2);
 	struct wire_path *path = &pair->path[direction];
 	path->ifindex = route->ifindex;
-	path->mtu = route->mtu;
+	path->mtu = route->mtu > UINT16_MAX ? 0 : (uint16_t)route->mtu;
 	path->redirect = (uint8_t)route->redirect;
 	path->next_hop_family = route->next_hop.family;
 	if (route->redirect == WIRE_REDIRECT_MAC) {
@@ -170,10 +143,12 @@ int wire_flow_map(struct wire_table *table, unsigned index, const struct wire_sn
 		path->tsval_delta = clock[1 - d] - in->ts_recent;
 		back->tsecr_delta = -path->tsval_delta;
 		path->boundary = in->rcv_nxt;
-		/* Later WATCH may have seen more than the snapshot. */
+		/* WATCH may have seen more than the snapshot.  Nobody has checked that, but the far end's
+		 * acknowledgement of it may come before the next snapshot, and with it an end. */
 		if (hot->seq_max == 0)
 			hot->seq_max = in->rcv_nxt;
 		hot->ack_max = in->snd_una;
+		hot->last_window = htons((uint16_t)(in->snd_wnd >> path->scale_in));
 		hot->last_tsval = clock[1 - d];
 	}
 	hot_raise(pair, snapshots);
@@ -197,11 +172,12 @@ bool wire_flow_is_drained(struct wire_table *table, unsigned index, const struct
 	const struct wire_pair *pair = wire_table_pair(table, index);
 	for (unsigned d = 0; d < 2; d++) {
 		const struct wire_snapshot *socket = &snapshots[d];
-		uint32_t acknowledged = (uint32_t)pair->hot[d].ack_max;
-		if (socket->rcv_nxt != socket->copied_seq || socket->has_holes ||
-			socket->rcv_nxt != pair->path[d].boundary)
+		/* What waits behind a hole is no obstacle: it is not acknowledged, so it will be sent
+		 * again and forwarded, as what would fill the hole has been. */
+		if (socket->rcv_nxt != socket->copied_seq || socket->rcv_nxt != pair->path[d].boundary)
 			return false;
-		if (socket->snd_una != socket->write_seq && (int32_t)(acknowledged - socket->write_seq) < 0)
+		/* The socket itself must know, or it repeats and at last gives up its port. */
+		if (socket->snd_una != socket->write_seq)
 			return false;
 	}
 	return true;
@@ -209,14 +185,14 @@ bool wire_flow_is_drained(struct wire_table *table, unsigned index, const struct
 
 void wire_flow_set_mode(struct wire_table *table, unsigned index, enum wire_mode mode)
 {
-	__atomic_store_n(&wire_table_pair(table, index)->mode, mode, __ATOMIC_RELEASE);
+	__atomic_store_n(&wire_table_pair(table, index)->mode, (uint16_t)mode, __ATOMIC_RELEASE);
 }
 
 void wire_flow_del(struct wire_table *table, unsigned index, const struct wire_leg legs[2])
 {
 	wire_flow_set_mode(table, index, WIRE_OFF);
-	key_del(table, &legs[0]);
-	key_del(table, &legs[1]);
+	wire_index_del(table, &legs[0], index << 1);
+	wire_index_del(table, &legs[1], index << 1 | 1);
 }
 
 void wire_flow_read(

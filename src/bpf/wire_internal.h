@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "bpf/shared/wire_index.h"
 #include "bpf/wire.h"
 
 struct wire_bpf; /* the skeleton */
@@ -18,10 +19,12 @@ struct wire_table {
 	unsigned magic;
 	struct wire_bpf *skeleton;
 	int ingress_fd, egress_fd, snapshot_fd;
-	int flows4_fd, flows6_fd, pairs_fd, events_map_fd;
+	int events_map_fd;
 	struct wire_pair *pairs;
 	unsigned pairs_max;
-	size_t pairs_bytes;
+	struct wire_bucket *buckets;
+	unsigned buckets_count;
+	uint64_t seed;
 	struct ring_buffer *events;
 	wire_event_handler *on_event;
 	void *event_ctx;
@@ -31,6 +34,12 @@ struct wire_table {
 /* Programs and maps; wire_load.c.  As wire_table_create() says. */
 int wire_load(struct wire_table *table, char *ret_reason) MUST_USE;
 void wire_unload(struct wire_table *table);
+
+/* The index; wire_index.c.  Threads may work on it at once, but not with the same leg.  Adding
+ * returns 0, -EEXIST, or -ENOSPC when both buckets are full; the pair's addresses are set. */
+int wire_index_add(struct wire_table *table, const struct wire_leg *leg, wire_flow_id id) MUST_USE;
+/* Absent legs are none to remove. */
+void wire_index_del(struct wire_table *table, const struct wire_leg *leg, wire_flow_id id);
 
 /* Aborts unless it is a table.  The key of a leg is as its packets arrive. */
 struct wire_table *wire_table_check(struct wire_table *table);

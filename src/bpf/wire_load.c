@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -87,25 +88,48 @@ static void explain(int error, char *ret_reason)
 			last_complaint);
 }
 
-static int set_sizes(struct wire_bpf *skeleton, unsigned pairs_max)
+/* Half of the slots are in use when all pairs are. */
+static int set_sizes(struct wire_table *table, struct wire_bpf *skeleton)
 {
-	int error = bpf_map__set_max_entries(skeleton->maps.wire_pairs, pairs_max);
+	table->buckets_count = table->pairs_max / (WIRE_SLOTS / 4) + 1;
+	if (getrandom(&table->seed, sizeof(table->seed), 0) != sizeof(table->seed))
+		return -EIO;
+	skeleton->rodata->wire_buckets = table->buckets_count;
+	skeleton->rodata->wire_seed = table->seed;
+	int error = bpf_map__set_max_entries(skeleton->maps.wire_pairs, table->pairs_max);
 	if (error == 0)
-		error = bpf_map__set_max_entries(skeleton->maps.wire_flows4, 2 * pairs_max);
-	if (error == 0)
-		error = bpf_map__set_max_entries(skeleton->maps.wire_flows6, 2 * pairs_max);
+		error = bpf_map__set_max_entries(skeleton->maps.wire_index, table->buckets_count);
 	return error;
 }
 
-static int map_pairs(struct wire_table *table)
+static size_t whole_pages(size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	table->pairs_bytes = (table->pairs_max * sizeof(struct wire_pair) + page - 1) / page * page;
-	void *pairs = mmap(NULL, table->pairs_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, table->pairs_fd, 0);
-	if (pairs == MAP_FAILED)
+	return (bytes + page - 1) / page * page;
+}
+
+static int map_one(const struct bpf_map *map, size_t bytes, void **ret_memory)
+{
+	void *memory =
+		mmap(NULL, whole_pages(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (memory == MAP_FAILED)
 		return -errno;
-	table->pairs = pairs;
+	*ret_memory = memory;
 	return 0;
+}
+
+static int map_tables(struct wire_table *table, const struct wire_bpf *skeleton)
+{
+	void *memory;
+	int error = map_one(skeleton->maps.wire_pairs, table->pairs_max * sizeof(struct wire_pair), &memory);
+	if (error != 0)
+		return error;
+	table->pairs = memory;
+	error = map_one(
+		skeleton->maps.wire_index, table->buckets_count * sizeof(struct wire_bucket), &memory);
+	if (error == 0)
+		table->buckets = memory;
+	return error;
 }
 
 int wire_load(struct wire_table *table, char *ret_reason)
@@ -114,7 +138,7 @@ int wire_load(struct wire_table *table, char *ret_reason)
 	/* For good: libbpf would also write what is no failure to stderr. */
 	libbpf_set_print(keep_complaint);
 	struct wire_bpf *skeleton = wire_bpf__open();
-	int error = skeleton == NULL ? -errno : set_sizes(skeleton, table->pairs_max);
+	int error = skeleton == NULL ? -errno : set_sizes(table, skeleton);
 	if (error == 0)
 		error = wire_bpf__load(skeleton);
 	table->skeleton = skeleton;
@@ -122,11 +146,8 @@ int wire_load(struct wire_table *table, char *ret_reason)
 		table->ingress_fd = bpf_program__fd(skeleton->progs.wire_ingress);
 		table->egress_fd = bpf_program__fd(skeleton->progs.wire_egress);
 		table->snapshot_fd = bpf_program__fd(skeleton->progs.wire_snapshot);
-		table->flows4_fd = bpf_map__fd(skeleton->maps.wire_flows4);
-		table->flows6_fd = bpf_map__fd(skeleton->maps.wire_flows6);
-		table->pairs_fd = bpf_map__fd(skeleton->maps.wire_pairs);
 		table->events_map_fd = bpf_map__fd(skeleton->maps.wire_events);
-		error = map_pairs(table);
+		error = map_tables(table, skeleton);
 	}
 	if (error != 0)
 		explain(-error, ret_reason);
@@ -136,8 +157,11 @@ int wire_load(struct wire_table *table, char *ret_reason)
 void wire_unload(struct wire_table *table)
 {
 	if (table->pairs != NULL)
-		munmap(table->pairs, table->pairs_bytes);
+		munmap(table->pairs, whole_pages(table->pairs_max * sizeof(struct wire_pair)));
+	if (table->buckets != NULL)
+		munmap(table->buckets, whole_pages(table->buckets_count * sizeof(struct wire_bucket)));
 	wire_bpf__destroy(table->skeleton);
 	table->pairs = NULL;
+	table->buckets = NULL;
 	table->skeleton = NULL;
 }

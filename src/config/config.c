@@ -19,8 +19,10 @@ static void set_global_defaults(struct config_global *global)
 	global->buffer_bytes = 256 * 1024;
 	global->pipe_bytes = 1024 * 1024;
 	global->wake_bytes = 256 * 1024;
+	global->ring_bytes = 8 * 1024 * 1024;
 	global->maxaccept = 64;
 	global->relay = "auto";
+	global->loop = "auto";
 }
 
 /* ${.FILE}, ${.LINE}, ${.SECTION}, else the environment. */

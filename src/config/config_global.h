@@ -20,6 +20,7 @@ struct config_cpu_map {
 struct config_global {
 	unsigned maxconn; /* 0: derived from the fd limit at start */
 	unsigned nbthread; /* 0: one per CPU the process may use */
+	const char *loop; /* back end of the workers' loops: "auto" or a name of the loop's own */
 	struct config_cpu_map *cpu_maps;
 	unsigned ulimit_n; /* 0: derived */
 	const char *pidfile, *user, *group, *chroot, *node, *description, *log_tag, *log_send_hostname;
@@ -35,6 +36,7 @@ struct config_global {
 	unsigned buffer_bytes; /* relay-tuning buffer-size; the copy engine's, default 256 KiB */
 	unsigned pipe_bytes; /* relay-tuning pipe-size, default 1 MiB */
 	unsigned wake_bytes; /* relay-tuning wake-bytes, default 256 KiB; 0: off */
+	unsigned ring_bytes; /* relay-tuning ring-size: receive buffers of a thread's ring, default 8 MiB */
 	uint64_t held_bytes_max; /* relay-tuning memory-max: bytes stuck in all copy buffers, 0: derived */
 	unsigned client_rcvbuf, client_sndbuf, server_rcvbuf,
 		server_sndbuf; /* tune.rcvbuf.client … 0: kernel's */
@@ -42,7 +44,7 @@ struct config_global {
 	const char *relay; /* default for proxies, "auto" */
 	const char *const *wire_interfaces; /* NULL-terminated; NULL: all */
 	unsigned wire_connections; /* 0: derived from maxconn */
-	bool has_wire_interfaces;
+	bool has_wire_interfaces, has_wire_peer;
 	uint32_t hard_stop_after_ms; /* 0: none */
 	uint32_t grace_ms;
 	bool is_dumpable; /* set-dumpable: the kernel may write a core file */

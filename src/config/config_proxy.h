@@ -44,6 +44,11 @@ struct config_server {
 	unsigned tcp_user_timeout_ms;
 	const char *congestion; /* NULL: the system's */
 	bool is_backup, is_disabled, has_tfo;
+	uint32_t slowstart_ms; /* 0: none */
+	bool has_shutdown_on_down; /* on-marked-down shutdown-sessions */
+	bool has_backup_shutdown_on_up; /* on-marked-up shutdown-backup-sessions */
+	const char *track; /* "[backend/]server"; NULL: none.  Resolved by validate: */
+	const struct config_server *tracked;
 	struct config_source_address source;
 	struct config_send_proxy send_proxy;
 	struct config_place place;
@@ -58,10 +63,26 @@ struct config_use_backend {
 
 enum config_balance {
 	CONFIG_BALANCE_ROUNDROBIN,
+	CONFIG_BALANCE_STATIC_RR,
 	CONFIG_BALANCE_LEASTCONN,
 	CONFIG_BALANCE_FIRST,
 	CONFIG_BALANCE_SOURCE,
+	CONFIG_BALANCE_HASH,
 	CONFIG_BALANCE_RANDOM,
+};
+
+/* How balance source and hash come from a key to a server: the key's bytes become a
+ * number, which the avalanche may stir, and the number finds a server. */
+enum config_hash_key { CONFIG_HASH_SRC, CONFIG_HASH_SRC_PORT, CONFIG_HASH_DST, CONFIG_HASH_DST_PORT };
+enum config_hash_function { CONFIG_HASH_SDBM, CONFIG_HASH_DJB2, CONFIG_HASH_WT6, CONFIG_HASH_CRC32 };
+enum config_hash_type { CONFIG_HASH_MAP_BASED, CONFIG_HASH_CONSISTENT, CONFIG_HASH_MAGLEV };
+
+struct config_hash {
+	enum config_hash_key key; /* of balance hash; balance source takes the client's address */
+	enum config_hash_type type;
+	enum config_hash_function function; /* not for balance source, as in HAProxy */
+	bool has_avalanche;
+	unsigned balance_factor; /* percent of the average load, 0: no bound */
 };
 
 enum config_role { CONFIG_ROLE_FRONTEND = 1, CONFIG_ROLE_BACKEND = 2 }; /* listen: both */
@@ -99,6 +120,7 @@ struct config_proxy {
 	/* backend */
 	enum config_balance balance;
 	unsigned random_draws; /* random(n), default 2 */
+	struct config_hash hash;
 	struct config_server *servers;
 	unsigned servers_count;
 	unsigned retries; /* default 3 */

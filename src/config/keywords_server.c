@@ -63,6 +63,25 @@ static int parse_enabled(struct parser *parser, const struct statement *statemen
 	return 0;
 }
 
+/* Words that have one action only so far. */
+static int parse_action(struct parser *parser, const struct statement *statement)
+{
+	const struct keyword *keyword = statement->keyword;
+	const char *const action[] = {keyword->arguments, NULL};
+
+	if (statement->count == 0)
+		return statement_refuse(parser, statement);
+	if (strcmp(statement->words[0], keyword->arguments) != 0)
+		return statement_refuse_word(
+			parser, statement, statement->words[0], name_nearest(action, statement->words[0]));
+	*(bool *)((char *)statement->target + keyword->offset) = true;
+	return 1;
+}
+
+#define ACTION_AT(member)                               \
+	.type = KEYWORD_HANDLER, .parse = parse_action, \
+	.offset = MEMBER_OFFSET(struct config_server, member, bool)
+
 #define PARAMETER .sections = ON_SERVER
 
 static const struct keyword parameters[] = {
@@ -128,7 +147,8 @@ static const struct keyword parameters[] = {
 		COUNT_AT(struct config_server, maxqueue),
 		.max = INT32_MAX,
 		.default_text = "0, no limit",
-		.sentence = "Connections that may wait for this server; further ones go to another one.",
+		.sentence =
+			"Connections that may wait for this server; further ones go to another one. Those that wait for any server are at most the sum over the servers, when all have a bound.",
 	},
 	{
 		.name = "minconn",
@@ -165,6 +185,22 @@ static const struct keyword parameters[] = {
 		.sentence = "Takes back a 'tfo' of 'default-server'.",
 	},
 	{
+		.name = "on-marked-down",
+		.arguments = "shutdown-sessions",
+		PARAMETER,
+		ACTION_AT(has_shutdown_on_down),
+		.sentence =
+			"Ends the server's connections when it goes down or into maintenance; they are logged with the cause D.",
+	},
+	{
+		.name = "on-marked-up",
+		.arguments = "shutdown-backup-sessions",
+		PARAMETER,
+		ACTION_AT(has_backup_shutdown_on_up),
+		.sentence =
+			"Ends the connections of all backup servers of the backend when this server, itself no backup, is back with a weight above 0; they are logged with the cause U.",
+	},
+	{
 		.name = "proxy-v2-options",
 		.arguments = "<option>[,<option>...]",
 		PARAMETER,
@@ -186,6 +222,17 @@ static const struct keyword parameters[] = {
 		FLAG_AT(struct config_server, send_proxy.has_v2),
 		.sentence =
 			"Like 'send-proxy', but the header has version 2, also if both words are there. Connections by unix sockets are LOCAL in it, as HAProxy sends them.",
+	},
+	{
+		.name = "slowstart",
+		.arguments = "<time>",
+		PARAMETER,
+		TIME_AT(struct config_server, slowstart_ms),
+		.max = VALUE_TIME_MS_MAX,
+		.unit = "ms",
+		.default_text = "0, off",
+		.sentence =
+			"Time over which a server that is back from being down or in maintenance comes to its full weight (not with static-rr and map-based hashes) and its full limit of connections, both growing evenly from the least. Never at the program's start.",
 	},
 	{
 		.name = "source",
@@ -213,6 +260,14 @@ static const struct keyword parameters[] = {
 		.sentence =
 			"Sends data in the first packet to the server (TCP Fast Open); a connection that does so counts "
 			"as made at once: 'timeout connect', 'retries' and redispatch do not apply to it.",
+	},
+	{
+		.name = "track",
+		.arguments = "[<backend>/]<server>",
+		PARAMETER,
+		TEXT_AT(struct config_server, track),
+		.sentence =
+			"Follows another server's state: this one is down, drained or in maintenance whenever that one is. A server that tracks may itself be tracked.",
 	},
 	{
 		.name = "weight",

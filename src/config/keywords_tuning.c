@@ -11,6 +11,8 @@ enum {
 	PIPE_BYTES_MIN = 4 * 1024,
 	PIPE_BYTES_MAX = 64 * 1024 * 1024,
 	WAKE_BYTES_MAX = 16 * 1024 * 1024,
+	RING_BYTES_MIN = 256 * 1024,
+	RING_BYTES_MAX = 512 * 1024 * 1024,
 	SOCKET_BYTES_MAX = 1024 * 1024 * 1024,
 };
 
@@ -27,9 +29,12 @@ static const struct tuning_row {
 	{"memory-max", BUFFER_BYTES_MIN, UINT64_MAX / 2,
 		MEMBER_OFFSET(struct config_global, held_bytes_max, uint64_t)},
 	{"wake-bytes", 0, WAKE_BYTES_MAX, MEMBER_OFFSET(struct config_global, wake_bytes, unsigned)},
+	{"ring-size", RING_BYTES_MIN, RING_BYTES_MAX,
+		MEMBER_OFFSET(struct config_global, ring_bytes, unsigned)},
 };
 
-static const char *const tuning_names[] = {"buffer-size", "pipe-size", "memory-max", "wake-bytes", NULL};
+static const char *const tuning_names[] = {
+	"buffer-size", "pipe-size", "memory-max", "wake-bytes", "ring-size", NULL};
 
 static const struct tuning_row *tuning_row_find(const char *name)
 {
@@ -140,13 +145,13 @@ static const struct keyword rows[] = {
 	{
 		.name = "relay-tuning",
 		.arguments =
-			"buffer-size <bytes>, pipe-size <bytes>, wake-bytes <bytes> or memory-max <bytes>, ...",
+			"buffer-size <bytes>, pipe-size <bytes>, wake-bytes <bytes>, ring-size <bytes> or memory-max <bytes>, ...",
 		.sections = IN_GLOBAL,
 		HANDLED_BY(parse_relay_tuning),
 		.reload = RELOAD_RESTART,
-		.default_text = "256k, 1m, 256k, and a memory-max worked out at start",
+		.default_text = "256k, 1m, 256k, 8m, and a memory-max worked out at start",
 		.sentence =
-			"Bytes of one read of the copy engine (4k to 16m), bytes of one pipe of the splice engine (4k to 64m), bytes for which a flow in full swing wakes its worker (0 for every one, to 16m), and the bytes that may wait in all copy buffers for slow receivers.",
+			"Bytes of one read of the copy engine (4k to 16m), bytes of one pipe of the splice engine (4k to 64m), bytes for which a flow in full swing wakes its worker (0 for every one, to 16m), bytes of the buffers that all connections of a thread share in the uring engine (256k to 512m, rounded down to a power of two; taken when the first connection uses it), and the bytes that may wait in all copy buffers for slow receivers.",
 	},
 	{
 		.name = "tune.bufsize",

@@ -49,7 +49,16 @@ static const struct keyword rows[] = {
 		.reload = RELOAD_RESTART,
 		.default_text = "'maxconn' and half as many that linger, at most 32768",
 		.sentence =
-			"Connections that the wire engine may carry at a time, those that linger after their end included; the others stay with the next engine. Each takes 448 bytes of kernel memory from the start.",
+			"Connections that the wire engine may carry at a time, those that linger after their end included; the others stay with the next engine. Each takes 416 bytes of kernel memory from the start.",
+	},
+	{
+		.name = "wire-peer",
+		.sections = IN_GLOBAL,
+		FLAG_AT(struct config_global, has_wire_peer),
+		.reload = RELOAD_RESTART,
+		.default_text = "off",
+		.sentence =
+			"Lets packets that the wire engine sends to a container by a veth pair enter its other end at once, past the queues in between. Only where the container's end is not in a bridge.",
 	},
 	{
 		.name = "wire-interfaces",

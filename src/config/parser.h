@@ -125,5 +125,7 @@ void source_read(struct parser *parser, const char *path);
 void complete_proxies(struct parser *parser);
 /* validate.c: resolves references and checks what only the whole can show. */
 void validate_config(struct parser *parser);
+/* tracking.c: joins 'track' to the servers it names; refuses circles. */
+void tracking_resolve(struct parser *parser);
 /* identity.c: repeated names and ids, repeated addresses; gives ids to those without. */
 void identity_check(struct parser *parser);

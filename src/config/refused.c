@@ -31,13 +31,12 @@ static const char *const http_proxy[] = {"appsession", "block", "capture", "comp
 
 static const char *const yet_proxy[] = {"acl", "bind-process", "clitimeout", "contimeout", "declare",
 	"default", "dispatch", "email-alert", "error-log-format", "external-check", "filter", "grace",
-	"hash-balance-factor", "hash-type", "load-server-state-from-file", "log-format-sd",
-	"option external-check", "option httpchk", "option independent-streams", "option ldap-check",
-	"option log-health-checks", "option mysql-check", "option persist", "option pgsql-check",
-	"option redis-check", "option smtpchk", "option spop-check", "option ssl-hello-chk",
-	"option tcp-check", "option transparent", "persist", "retry-on", "server-state-file-name",
-	"server-template", "srvtimeout", "stick", "stick-table", "tcp-check", "tcp-request", "tcp-response",
-	"transparent", "unique-id-format", "use-server", NULL};
+	"load-server-state-from-file", "log-format-sd", "option external-check", "option httpchk",
+	"option independent-streams", "option ldap-check", "option log-health-checks", "option mysql-check",
+	"option persist", "option pgsql-check", "option redis-check", "option smtpchk", "option spop-check",
+	"option ssl-hello-chk", "option tcp-check", "option transparent", "persist", "retry-on",
+	"server-state-file-name", "server-template", "srvtimeout", "stick", "stick-table", "tcp-check",
+	"tcp-request", "tcp-response", "transparent", "unique-id-format", "use-server", NULL};
 
 static const char *const http_global[] = {"h1-accept-payload-with-any-method", "h1-case-adjust",
 	"h1-case-adjust-file", "maxcompcpuusage", "maxcomprate", "maxzlibmem", "tune.comp.maxlevel",
@@ -69,11 +68,10 @@ static const char *const yet_server[] = {"addr", "agent-addr", "agent-check", "a
 	"crl-file", "crt", "downinter", "error-limit", "fall", "fastinter", "force-sslv3", "force-tlsv10",
 	"force-tlsv11", "force-tlsv12", "force-tlsv13", "init-addr", "inter", "log-proto", "namespace",
 	"no-agent-check", "no-check", "no-check-send-proxy", "no-check-ssl", "no-send-proxy-v2-ssl",
-	"no-send-proxy-v2-ssl-cn", "no-ssl*", "no-tls*", "non-stick", "npn", "observe", "on-error",
-	"on-marked-down", "on-marked-up", "port", "resolve-net", "resolve-opts", "resolve-prefer",
-	"resolvers", "rise", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn", "shard", "slowstart", "sni",
-	"socks4", "ssl", "ssl-max-ver", "ssl-min-ver", "ssl-reuse", "stick", "tls-tickets", "track", "usesrc",
-	"verify", "verifyhost", NULL};
+	"no-send-proxy-v2-ssl-cn", "no-ssl*", "no-tls*", "non-stick", "npn", "observe", "on-error", "port",
+	"resolve-net", "resolve-opts", "resolve-prefer", "resolvers", "rise", "send-proxy-v2-ssl",
+	"send-proxy-v2-ssl-cn", "shard", "sni", "socks4", "ssl", "ssl-max-ver", "ssl-min-ver", "ssl-reuse",
+	"stick", "tls-tickets", "usesrc", "verify", "verifyhost", NULL};
 static const char *const http_server[] = {"cookie", "max-reuse", "pool-low-conn", "pool-max-conn",
 	"pool-purge-delay", "proto", "redir", "ws", NULL};
 

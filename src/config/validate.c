@@ -113,6 +113,33 @@ static void warn_servers(struct parser *parser, const struct config_proxy *proxy
 	}
 }
 
+static bool has_bounded_balance(const struct config_proxy *proxy)
+{
+	switch (proxy->balance) {
+	case CONFIG_BALANCE_SOURCE:
+	case CONFIG_BALANCE_HASH:
+		return proxy->hash.type != CONFIG_HASH_MAP_BASED;
+	case CONFIG_BALANCE_RANDOM:
+		return true;
+	case CONFIG_BALANCE_ROUNDROBIN:
+	case CONFIG_BALANCE_STATIC_RR:
+	case CONFIG_BALANCE_LEASTCONN:
+	case CONFIG_BALANCE_FIRST:
+		break;
+	}
+	return false;
+}
+
+/* A defaults section may have it for some of its backends, so this is no mistake. */
+static void warn_balance(struct parser *parser, const struct config_proxy *proxy)
+{
+	if ((proxy->roles & CONFIG_ROLE_BACKEND) != 0 && proxy->servers != NULL &&
+		proxy->hash.balance_factor != 0 && !has_bounded_balance(proxy))
+		report_warning_at(parser, &proxy->place,
+			"'hash-balance-factor' has no effect in '%s': it is for 'hash-type consistent' and 'maglev', and for 'balance random'",
+			proxy->name);
+}
+
 static bool has_listener(const struct parser *parser)
 {
 	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
@@ -139,12 +166,14 @@ void validate_config(struct parser *parser)
 	identity_check(parser);
 	for (struct draft *draft = parser->drafts; draft != NULL; draft = draft->next)
 		resolve_backends(parser, &draft->proxy);
+	tracking_resolve(parser);
 	if (parser->alerts > 0)
 		return;
 	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
 		warn_useless(parser, draft);
 		warn_references(parser, &draft->proxy);
 		warn_servers(parser, &draft->proxy);
+		warn_balance(parser, &draft->proxy);
 	}
 	if (!has_listener(parser))
 		report_alert_all(parser, "no frontend or listen section%s has a 'bind' line: nothing to do",

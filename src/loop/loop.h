@@ -25,11 +25,14 @@ enum loop_event {
 	LOOP_FAILED = 8, /* an error is pending on the fd (a hang-up alone is PEER_CLOSED) */
 	LOOP_URGENT = 32, /* urgent (out-of-band) data is in the stream; always reported */
 	LOOP_LEVEL = 16, /* interest only: report again while true (else edges) */
+	LOOP_QUIET =
+		64, /* interest only, in edge mode: neither URGENT, nor PEER_CLOSED but for a full hang-up */
 };
 
 struct loop_watch {
 	int fd; /* -1 while not watched */
 	uint32_t magic;
+	uint32_t slot; /* the back end's */
 	void (*on_ready)(struct loop_watch *watch, unsigned events);
 };
 
@@ -50,8 +53,17 @@ struct loop_message {
 	void (*run)(struct loop_message *message);
 };
 
-/* NULL on failure with errno set. */
+/* NULL on failure with errno set.  The thread that first runs a loop is the one it
+ * belongs to: another may make it, add the first watches and, once the owner has
+ * left loop_run() for good, let tasks run and destroy it. */
 struct loop *loop_create(void);
+/* With a back end by name; loop_create() takes the first one. */
+struct loop *loop_create_named(const char *backend);
+const char *loop_backend_name(const struct loop *loop);
+/* All there are, NULL-terminated; the first one is always available. */
+const char *const *loop_backend_names(void);
+/* NULL if it can serve here, found by trying; else why not, in words for the operator. */
+const char *loop_backend_unavailable(const char *name);
 /* Pending messages are run first so that nobody's memory is lost.  No other thread
  * may still be inside loop_post() for it.  NULL is allowed. */
 void loop_destroy(struct loop *loop);
@@ -65,7 +77,7 @@ void loop_stop(struct loop *loop);
 uint64_t loop_now_ms(const struct loop *loop);
 
 /* Starts watching.  interest: LOOP_READABLE|LOOP_WRITABLE [|LOOP_LEVEL];
- * PEER_CLOSED and FAILED are always reported.  Edge mode: an event is news,
+ * PEER_CLOSED and FAILED are always reported, but for QUIET.  Edge mode: an event is news,
  * the owner remembers what it has not used up.  In level mode PEER_CLOSED comes
  * with READABLE interest only (a writer would spin on it), and no interest at all
  * is edge mode.  A full hang-up reports PEER_CLOSED, READABLE and WRITABLE, an
@@ -77,10 +89,10 @@ int loop_watch_add(struct loop *loop, struct loop_watch *watch, int fd, unsigned
  * reported again. */
 int loop_watch_change(struct loop *loop, struct loop_watch *watch, unsigned interest) MUST_USE;
 /* Ends it; no callback follows.  The fd stays open and is the caller's.  When
- * the caller closes the fd right afterwards it may say so: the kernel then
- * forgets the registration by itself and a system call is saved.  Not for an fd
- * that was duplicated or is open in another process too: that would keep the
- * registration.  Harmless for a watch that is not live. */
+ * the caller closes the fd right afterwards it may say so: a system call is saved,
+ * and a socket then ends, for its peer, when the loop next waits at the latest.  Not
+ * for an fd that was duplicated or is open in another process too: that would keep
+ * the registration.  Harmless for a watch that is not live. */
 void loop_watch_remove(struct loop *loop, struct loop_watch *watch, bool will_close_fd);
 static inline bool loop_watch_is_live(const struct loop_watch *watch)
 {

@@ -1,97 +1,54 @@
 /* The loop over epoll(7): one registration per watch, edges by default, so that
  * the path of bytes needs no call but epoll_wait. */
-#include "loop/loop.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/fd.h"
-#include "loop/timer_wheel.h"
+#include "loop/loop_internal.h"
 
-enum { BATCH_MAX = 256, WATCH_MAGIC = 0x77617463 };
+enum { BATCH_MAX = 256 };
 
-struct loop {
-	int epoll_fd, wake_fd;
-	bool is_stopped, is_in_pass;
-	uint64_t now_ms;
-	struct list tasks; /* for the end of this pass or the next */
-	struct loop_message *posted; /* atomic; newest first */
-	struct loop_watch wake_watch;
-	struct loop_activity activity; /* written by the loop's thread, read by any */
+struct epoll {
+	int fd;
 	unsigned batch_next, batch_count; /* events of the batch not yet delivered */
 	struct epoll_event batch[BATCH_MAX];
-	struct timer_wheel wheel;
-	struct loop_hook *hook;
 };
 
-static void activity_add(uint64_t *value, uint64_t amount)
+static const char *epoll_unavailable(void)
 {
-	__atomic_store_n(value, __atomic_load_n(value, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
-}
-
-/* Life of a loop. */
-
-/* The edge of the eventfd has woken us, which is all it is for: its count is
- * never read, and messages are looked for in every pass. */
-static void wake_on_ready(struct loop_watch *watch, unsigned events)
-{
-	(void)watch;
-	(void)events;
-}
-
-struct loop *loop_create(void)
-{
-	struct loop *loop = calloc(1, sizeof(*loop));
-	int rc = -ENOMEM;
-
-	if (!loop)
-		goto fail;
-	list_init(&loop->tasks);
-	loop->now_ms = clock_monotonic_ms();
-	timer_wheel_init(&loop->wheel, loop->now_ms);
-	loop->wake_watch.fd = -1;
-	loop->wake_fd = -1;
-	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epoll_fd >= 0)
-		loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = -errno;
-	if (loop->epoll_fd < 0 || loop->wake_fd < 0)
-		goto fail;
-	rc = loop_watch_add(loop, &loop->wake_watch, loop->wake_fd, LOOP_READABLE, wake_on_ready);
-	if (rc == 0)
-		return loop;
-fail:
-	loop_destroy(loop);
-	errno = -rc;
 	return NULL;
 }
 
-static unsigned messages_run(struct loop *loop);
-
-void loop_destroy(struct loop *loop)
+static int epoll_open(struct loop *loop)
 {
-	if (!loop)
-		return;
-	CHECK(!loop->is_in_pass);
-	while (messages_run(loop) > 0)
-		;
-	fd_close(&loop->wake_fd);
-	fd_close(&loop->epoll_fd);
-	free(loop);
+	struct epoll *epoll = calloc(1, sizeof(*epoll));
+
+	if (!epoll)
+		return -ENOMEM;
+	loop->state = epoll;
+	epoll->fd = epoll_create1(EPOLL_CLOEXEC);
+	return epoll->fd >= 0 ? 0 : -errno;
+}
+
+static void epoll_close(struct loop *loop)
+{
+	struct epoll *epoll = loop->state;
+
+	fd_close(&epoll->fd);
+	free(epoll);
+	loop->state = NULL;
 }
 
 /* Readiness. */
 
 static uint32_t epoll_interest(unsigned interest)
 {
-	bool is_level = (interest & LOOP_LEVEL) && (interest & (LOOP_READABLE | LOOP_WRITABLE));
+	bool is_level = interest_is_level(interest);
 	uint32_t events = 0;
 
 	if (interest & LOOP_READABLE)
@@ -100,6 +57,8 @@ static uint32_t epoll_interest(unsigned interest)
 		events |= EPOLLOUT;
 	if (!is_level)
 		events |= EPOLLET;
+	if (interest & LOOP_QUIET)
+		return events; /* failures and hang-ups are always reported */
 	/* Level reports would repeat for as long as nobody reads these away. */
 	if (!is_level || (interest & LOOP_READABLE))
 		events |= EPOLLRDHUP | EPOLLPRI;
@@ -127,10 +86,10 @@ static unsigned loop_events(uint32_t reported)
 
 /* Takes out of what is still to be delivered the events of a watch that `keep`
  * does not name; 0 forgets the watch altogether. */
-static void batch_filter(struct loop *loop, const struct loop_watch *watch, uint32_t keep)
+static void batch_filter(struct epoll *epoll, const struct loop_watch *watch, uint32_t keep)
 {
-	for (unsigned i = loop->batch_next; i < loop->batch_count; i++) {
-		struct epoll_event *event = &loop->batch[i];
+	for (unsigned i = epoll->batch_next; i < epoll->batch_count; i++) {
+		struct epoll_event *event = &epoll->batch[i];
 
 		if (event->data.ptr != watch)
 			continue;
@@ -140,56 +99,67 @@ static void batch_filter(struct loop *loop, const struct loop_watch *watch, uint
 	}
 }
 
-static bool watch_is_ours(const struct loop_watch *watch)
+static int epoll_add(struct loop *loop, struct loop_watch *watch, unsigned interest)
 {
-	return watch->magic == WATCH_MAGIC && watch->fd >= 0;
-}
-
-int loop_watch_add(struct loop *loop, struct loop_watch *watch, int fd, unsigned interest,
-	void (*on_ready)(struct loop_watch *, unsigned))
-{
+	struct epoll *epoll = loop->state;
 	struct epoll_event event = {.events = epoll_interest(interest), .data.ptr = watch};
 
-	CHECK(!watch_is_ours(watch));
-	CHECK(fd >= 0 && on_ready);
-	watch->fd = -1;
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+	return epoll_ctl(epoll->fd, EPOLL_CTL_ADD, watch->fd, &event) < 0 ? -errno : 0;
+}
+
+static int epoll_change(struct loop *loop, struct loop_watch *watch, unsigned interest)
+{
+	struct epoll *epoll = loop->state;
+	struct epoll_event event = {.events = epoll_interest(interest), .data.ptr = watch};
+
+	if (epoll_ctl(epoll->fd, EPOLL_CTL_MOD, watch->fd, &event) < 0)
 		return -errno;
-	watch->fd = fd;
-	watch->magic = WATCH_MAGIC;
-	watch->on_ready = on_ready;
+	batch_filter(epoll, watch, event.events | EPOLLHUP | EPOLLERR);
 	return 0;
 }
 
-int loop_watch_change(struct loop *loop, struct loop_watch *watch, unsigned interest)
+static void epoll_remove(struct loop *loop, struct loop_watch *watch, bool will_close_fd)
 {
-	struct epoll_event event = {.events = epoll_interest(interest), .data.ptr = watch};
+	struct epoll *epoll = loop->state;
 
-	CHECK(watch_is_ours(watch));
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event) < 0)
-		return -errno;
-	batch_filter(loop, watch, event.events | EPOLLHUP | EPOLLERR);
-	return 0;
-}
-
-void loop_watch_remove(struct loop *loop, struct loop_watch *watch, bool will_close_fd)
-{
-	if (!watch_is_ours(watch))
-		return;
 	/* It can only fail for an fd that is closed already, which does as well. */
 	if (!will_close_fd)
-		(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
-	batch_filter(loop, watch, 0);
-	watch->fd = -1;
-	watch->magic = 0;
+		(void)epoll_ctl(epoll->fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	batch_filter(epoll, watch, 0);
 }
 
-static void batch_deliver(struct loop *loop, unsigned count)
+/* Waits shorter than a millisecond are more than epoll_wait(2) can say. */
+static int wait_briefly(struct epoll *epoll, uint64_t wait_us)
 {
-	loop->batch_next = 0;
-	loop->batch_count = count;
-	while (loop->batch_next < loop->batch_count) {
-		const struct epoll_event *event = &loop->batch[loop->batch_next++];
+	struct timespec limit = {.tv_nsec = (long)wait_us * 1000};
+	/* The call itself: older libraries have no name for it. */
+	int count =
+		(int)syscall(SYS_epoll_pwait2, epoll->fd, epoll->batch, BATCH_MAX, &limit, NULL, (size_t)0);
+
+	/* Kernels before 5.11, and sandboxes that do not know it. */
+	if (count < 0 && (errno == ENOSYS || errno == EPERM))
+		return epoll_wait(epoll->fd, epoll->batch, BATCH_MAX, 1);
+	return count;
+}
+
+static void epoll_await(struct loop *loop, uint64_t wait_us)
+{
+	struct epoll *epoll = loop->state;
+	int wait_ms = wait_us == WAIT_FOREVER ? -1 : (int)(wait_us / 1000);
+	int count = wait_us > 0 && wait_ms == 0 ? wait_briefly(epoll, wait_us)
+						: epoll_wait(epoll->fd, epoll->batch, BATCH_MAX, wait_ms);
+
+	CHECK(count >= 0 || errno == EINTR);
+	epoll->batch_next = 0;
+	epoll->batch_count = count > 0 ? (unsigned)count : 0;
+}
+
+static unsigned epoll_deliver(struct loop *loop)
+{
+	struct epoll *epoll = loop->state;
+
+	while (epoll->batch_next < epoll->batch_count) {
+		const struct epoll_event *event = &epoll->batch[epoll->batch_next++];
 		struct loop_watch *watch = event->data.ptr;
 
 		if (!watch)
@@ -197,222 +167,24 @@ static void batch_deliver(struct loop *loop, unsigned count)
 		CHECK(watch_is_ours(watch));
 		watch->on_ready(watch, loop_events(event->events));
 	}
-	activity_add(&loop->activity.events, count);
+	return epoll->batch_count;
 }
 
-/* Timers. */
-
-void loop_timer_init(struct loop_timer *timer, void (*on_expiry)(struct loop_timer *))
-{
-	list_init(&timer->node);
-	timer->expires_ms = 0;
-	timer->on_expiry = on_expiry;
-}
-
-void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t expires_ms)
-{
-	CHECK(timer->on_expiry);
-	timer->expires_ms = expires_ms;
-	timer_wheel_add(&loop->wheel, timer);
-}
-
-void loop_timer_cancel(struct loop *loop, struct loop_timer *timer)
-{
-	timer_wheel_remove(&loop->wheel, timer);
-}
-
-static bool node_is_listed(const struct list *node)
-{
-	return node->next && node->next != node;
-}
-
-bool loop_timer_is_set(const struct loop_timer *timer)
-{
-	return node_is_listed(&timer->node);
-}
-
-/* Tasks. */
-
-void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *))
-{
-	list_init(&task->node);
-	task->run = run;
-}
-
-void loop_task_schedule(struct loop *loop, struct loop_task *task)
-{
-	CHECK(task->run);
-	if (!node_is_listed(&task->node))
-		list_add(&loop->tasks, &task->node);
-}
-
-void loop_task_cancel(struct loop *loop, struct loop_task *task)
+static void epoll_nothing(struct loop *loop)
 {
 	(void)loop;
-	if (node_is_listed(&task->node))
-		list_remove(&task->node);
 }
 
-/* Runs what is scheduled now; what these schedule waits for the next pass. */
-static void tasks_run(struct loop *loop)
-{
-	struct list running;
-	uint64_t count = 0;
-
-	list_init(&running);
-	list_splice(&running, &loop->tasks);
-	while (!list_is_empty(&running)) {
-		struct loop_task *task = container_of(running.next, struct loop_task, node);
-
-		list_remove(&task->node);
-		task->run(task);
-		count++;
-	}
-	activity_add(&loop->activity.tasks, count);
-}
-
-/* Messages. */
-
-/* A stack that only grows until its owner takes all of it at once, so no element
- * can come back while another thread looks at it.  Only who finds it empty wakes
- * the loop: the others' messages are taken together with that one. */
-void loop_post(struct loop *loop, struct loop_message *message)
-{
-	struct loop_message *newest = __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
-	uint64_t one = 1;
-
-	CHECK(message->run);
-	do
-		message->next = newest;
-	while (!__atomic_compare_exchange_n(
-		&loop->posted, &newest, message, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-	/* message may be gone by now.  The write fails only when the count is full,
-	 * and a full count has woken the loop. */
-	if (!newest && write(loop->wake_fd, &one, sizeof(one)) < 0)
-		CHECK(errno == EAGAIN || errno == EINTR);
-}
-
-/* Runs what was posted until now, oldest first. */
-static unsigned messages_run(struct loop *loop)
-{
-	struct loop_message *newest_first, *oldest_first = NULL;
-	unsigned count = 0;
-
-	if (!__atomic_load_n(&loop->posted, __ATOMIC_RELAXED))
-		return 0;
-	newest_first = __atomic_exchange_n(&loop->posted, NULL, __ATOMIC_ACQUIRE);
-	while (newest_first) {
-		struct loop_message *message = newest_first;
-
-		newest_first = message->next;
-		message->next = oldest_first;
-		oldest_first = message;
-	}
-	while (oldest_first) {
-		struct loop_message *message = oldest_first;
-
-		oldest_first = message->next;
-		message->run(message);
-		count++;
-	}
-	activity_add(&loop->activity.messages, count);
-	return count;
-}
-
-/* Passes. */
-
-/* wait_max_ms, or less when work or a timer is due before. */
-static int wait_choose(const struct loop *loop, int wait_max_ms)
-{
-	int timer_ms = timer_wheel_wait_ms(&loop->wheel, loop->now_ms);
-
-	if (!list_is_empty(&loop->tasks) || __atomic_load_n(&loop->posted, __ATOMIC_RELAXED))
-		return 0;
-	if (timer_ms < 0)
-		return wait_max_ms;
-	return wait_max_ms < 0 || timer_ms < wait_max_ms ? timer_ms : wait_max_ms;
-}
-
-void loop_hook_set(struct loop *loop, struct loop_hook *hook)
-{
-	CHECK(!hook || (hook->run && hook->wait_us > 0 && hook->wait_us < 1000));
-	loop->hook = hook;
-}
-
-/* With a hook the wait is shorter than epoll_wait(2) can say. */
-static int wait_for_events(struct loop *loop, int wait_ms)
-{
-	struct timespec limit = {0};
-
-	if (!loop->hook || wait_ms == 0)
-		return epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, wait_ms);
-	limit.tv_nsec = loop->hook->wait_us * 1000L;
-	/* The call itself: older libraries have no name for it. */
-	int count = (int)syscall(
-		SYS_epoll_pwait2, loop->epoll_fd, loop->batch, BATCH_MAX, &limit, NULL, (size_t)0);
-	/* Kernels before 5.11, and sandboxes that do not know it. */
-	if (count < 0 && (errno == ENOSYS || errno == EPERM))
-		return epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, 1);
-	return count;
-}
-
-static void pass_count(struct loop *loop, uint64_t spent_us)
-{
-	activity_add(&loop->activity.busy_us, spent_us);
-	activity_add(&loop->activity.lag_us2, spent_us * spent_us / 2);
-}
-
-void loop_run_once(struct loop *loop, int wait_ms)
-{
-	int count, chosen_ms = wait_choose(loop, wait_ms);
-
-	CHECK(!loop->is_in_pass);
-	loop->is_in_pass = true;
-	count = wait_for_events(loop, chosen_ms);
-	CHECK(count >= 0 || errno == EINTR);
-	uint64_t began_us = clock_monotonic_us();
-	loop->now_ms = began_us / 1000;
-
-	if (count > 0)
-		batch_deliver(loop, (unsigned)count);
-	activity_add(&loop->activity.timers, timer_wheel_advance(&loop->wheel, loop->now_ms));
-	(void)messages_run(loop);
-	tasks_run(loop);
-	if (loop->hook)
-		loop->hook->run(loop->hook);
-	activity_add(&loop->activity.passes, 1);
-	pass_count(loop, clock_monotonic_us() - began_us);
-	activity_add(&loop->activity.waits, chosen_ms != 0);
-	loop->is_in_pass = false;
-}
-
-void loop_run(struct loop *loop)
-{
-	while (!loop->is_stopped)
-		loop_run_once(loop, -1);
-	loop->is_stopped = false;
-}
-
-void loop_stop(struct loop *loop)
-{
-	loop->is_stopped = true;
-}
-
-uint64_t loop_now_ms(const struct loop *loop)
-{
-	return loop->now_ms;
-}
-
-void loop_activity_read(const struct loop *loop, struct loop_activity *ret_activity)
-{
-	*ret_activity = (struct loop_activity){
-		.passes = __atomic_load_n(&loop->activity.passes, __ATOMIC_RELAXED),
-		.waits = __atomic_load_n(&loop->activity.waits, __ATOMIC_RELAXED),
-		.events = __atomic_load_n(&loop->activity.events, __ATOMIC_RELAXED),
-		.timers = __atomic_load_n(&loop->activity.timers, __ATOMIC_RELAXED),
-		.tasks = __atomic_load_n(&loop->activity.tasks, __ATOMIC_RELAXED),
-		.messages = __atomic_load_n(&loop->activity.messages, __ATOMIC_RELAXED),
-		.busy_us = __atomic_load_n(&loop->activity.busy_us, __ATOMIC_RELAXED),
-		.lag_us2 = __atomic_load_n(&loop->activity.lag_us2, __ATOMIC_RELAXED),
-	};
-}
+const struct loop_backend loop_backend_epoll = {
+	.name = "epoll",
+	.unavailable = epoll_unavailable,
+	.open = epoll_open,
+	.close = epoll_close,
+	.add = epoll_add,
+	.change = epoll_change,
+	.remove = epoll_remove,
+	.wait = epoll_await,
+	.deliver = epoll_deliver,
+	.enter = epoll_nothing,
+	.leave = epoll_nothing,
+};

@@ -22,15 +22,6 @@ static bool is_paced(const char *name)
 	return strncmp(name, "bbr", 3) == 0;
 }
 
-static bool is_loopback(const struct address *address)
-{
-	if (address->len == 0)
-		return false;
-	if (address->any.sa_family == AF_INET)
-		return ntohl(address->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
-}
-
 /* NULL: the system's default serves inside this host, too. */
 static const char *choose_unpaced(void)
 {
@@ -47,7 +38,7 @@ const char *congestion_choose(const char *configured, const struct address *addr
 {
 	if (configured != NULL)
 		return configured;
-	return is_loopback(address) ? choose_unpaced() : NULL;
+	return address_is_loopback(address) ? choose_unpaced() : NULL;
 }
 
 int congestion_check(const char *name)

@@ -30,19 +30,19 @@ void relay_auto_learn(struct relay_direction *direction, uint32_t bytes)
 		direction->bulk_score--;
 }
 
-/* Refused for want of a pipe, and there is still none: to ask again with every read
- * would only count refusals. */
+/* Refused for want of a pipe or of buffers, and there are still none: to ask again
+ * with every read would only count refusals. */
 static bool is_still_refused(const struct relay *relay, const struct relay_direction *direction)
 {
-	const struct relay_worker *worker = relay->worker;
-	return direction->was_refused && worker->pipes_used >= worker->options.pipes_max;
+	const struct relay_engine *wanted = direction->wanted;
+	return direction->was_refused && wanted->has_room != NULL && !wanted->has_room(relay->worker);
 }
 
 const struct relay_engine *relay_auto_choose(const struct relay *relay, enum relay_side from)
 {
 	const struct relay_direction *direction = &relay->directions[from];
 	/* splice(2) stops before urgent data and would wait for ever. */
-	if (relay->ends[from].has_urgent)
+	if (relay->ends[from].has_urgent && (direction->wanted == NULL || !direction->wanted->takes_urgent))
 		return &relay_engine_copy;
 	if (direction->wanted != NULL)
 		return is_still_refused(relay, direction) ? direction->engine : direction->wanted;

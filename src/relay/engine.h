@@ -41,6 +41,7 @@ struct kernel_facts {
 	int splice_error; /* 0: a TCP socket can be spliced through a pipe */
 	const char *wire_refusal; /* NULL: the worker has the programs of wire */
 	unsigned pipe_bytes_max; /* the largest pipe that was granted */
+	const char *ring_refusal; /* NULL: a ring can receive into buffers shared by connections */
 };
 
 struct relay_takeover {
@@ -71,25 +72,35 @@ struct relay_engine {
 	void (*discard)(struct relay *relay, enum relay_side from);
 	/* Whether it holds nothing, so that another engine may take the direction over. */
 	bool (*is_clean)(const struct relay *relay, enum relay_side from);
+	/* After a refusal: whether it could take directions again.  NULL: always. */
+	bool (*has_room)(const struct relay_worker *worker);
+	bool takes_urgent; /* carries a stream with urgent data in it */
 	/* NULL for a pump; a takeover has none of the three before. */
 	const struct relay_takeover *takeover;
 };
 
 /* In order of preference, NULL-terminated; the last one is always available. */
 extern const struct relay_engine *const relay_engines[];
-extern const struct relay_engine relay_engine_copy, relay_engine_splice, relay_engine_wire;
+extern const struct relay_engine relay_engine_copy, relay_engine_splice, relay_engine_uring,
+	relay_engine_wire;
 
 const struct relay_engine *relay_engine_find(const char *name);
 unsigned relay_engine_index(const struct relay_engine *engine);
 /* Names for the configuration: "auto" first, NULL-terminated. */
 const char *const *relay_engine_names(void);
 
-void kernel_facts_probe(struct kernel_facts *ret_facts);
+/* For a worker on that loop; NULL: for any that the kernel would allow. */
+void kernel_facts_probe(const struct loop *loop, struct kernel_facts *ret_facts);
+/* ring_probe.c: the same for the ring alone. */
+const char *relay_ring_refusal(const struct loop *loop);
 
 /* For engines: bytes were taken from the source / accepted by the target. */
 void relay_note_read(struct relay *relay, enum relay_side from);
 void relay_note_written(struct relay *relay, enum relay_side from, uint32_t bytes);
-/* For takeovers.  The pumps hand on what they hold and read no more, or read again. */
+/* The source failed while bytes from it are still held; the caller returns
+ * ENGINE_SOURCE_ENDED once they are delivered. */
+void relay_note_source_failed(struct relay *relay, enum relay_side from, int error);
+/* For takeovers.  A direction that holds bytes hands these on before it reads more, or not. */
 void relay_takeover_flush(struct relay *relay, bool is_flushing);
 /* Both directions are carried from now on: the pumps let go, the sockets
  * are no longer watched. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/check.h"
@@ -119,6 +120,16 @@ static bool source_skip(struct relay *relay, enum relay_side from, uint32_t len)
 	return true;
 }
 
+/* At urgent data a read also says that there is nothing when the kernel has something
+ * to tell this thread (tcp_recvmsg_locked() in net/ipv4/tcp.c asks for a signal, and
+ * takes work of io_uring's for one); no edge would follow. */
+static bool was_turned_away(const struct relay *relay, enum relay_side from)
+{
+	const struct relay_end *source = &relay->ends[from];
+	int waiting = 0;
+	return source->has_urgent && ioctl(source->watch.fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 static enum engine_progress read_failed(
 	struct relay *relay, enum relay_side from, struct engine_failure *ret_failure)
 {
@@ -126,6 +137,8 @@ static enum engine_progress read_failed(
 		return ENGINE_MORE;
 	if (errno != EAGAIN)
 		return engine_fail(ret_failure, from, errno);
+	if (was_turned_away(relay, from))
+		return ENGINE_MORE;
 	relay->directions[from].may_read = false;
 	return ENGINE_WAITING;
 }
@@ -254,4 +267,5 @@ const struct relay_engine relay_engine_copy = {
 	.advance = advance,
 	.discard = held_free,
 	.is_clean = is_clean,
+	.takes_urgent = true,
 };

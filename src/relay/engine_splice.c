@@ -208,6 +208,11 @@ static bool is_clean(const struct relay *relay, enum relay_side from)
 	return relay->directions[from].held == NULL;
 }
 
+static bool has_room(const struct relay_worker *worker)
+{
+	return worker->pipes_used < worker->options.pipes_max;
+}
+
 static const char *unavailable(const struct kernel_facts *facts)
 {
 	if (facts->splice_error != 0)
@@ -247,4 +252,5 @@ const struct relay_engine relay_engine_splice = {
 	.advance = advance,
 	.discard = discard,
 	.is_clean = is_clean,
+	.has_room = has_room,
 };

@@ -28,11 +28,16 @@
 
 enum {
 	WATCH_MS = 5000, /* then others may have the place */
+	FLUSH_MS = 100,
 	RETRY_MIN_MS = 10,
+	RETRY_HELD_MS = 1000,
 	RETRY_MAX_MS = 10000,
 	RETRIES_MAX = 10, /* of the doubling */
 	DRAIN_PAUSE_MAX_MS = 64,
+	SCALE_LEARNT_MIN = 7,
+	SOCKET_RESET_MS = 20,
 	SWEEP_MS = 1000,
+	REROUTES_MAX = 64, /* of a sweep */
 	SWEEP_MAX = 4096, /* entries looked at in one go */
 };
 
@@ -52,7 +57,8 @@ static void refuse(struct relay *relay, enum wire_reason reason)
 {
 	struct relay_worker *worker = relay->worker;
 	uint64_t now_ms = loop_now_ms(worker->options.loop);
-	uint64_t pause_ms = (uint64_t)RETRY_MIN_MS << relay->takeover_tries;
+	uint64_t pause_ms = (uint64_t)(reason == WIRE_REASON_HELD ? RETRY_HELD_MS : RETRY_MIN_MS)
+		<< relay->takeover_tries;
 	counter_add(&worker->wire_refusals[reason], 1);
 	counter_add(&worker->engines[relay_engine_index(&relay_engine_wire)].refusals, 1);
 	relay->takeover_reason = (uint8_t)reason;
@@ -99,7 +105,10 @@ static void scale_learn(struct relay *relay, const struct wire_snapshot now[RELA
 	const struct relay_worker_options *options = &relay->worker->options;
 	const struct wire_snapshot *client = &now[RELAY_CLIENT], *server = &now[RELAY_SERVER];
 	unsigned announced = client->has_scale ? client->scale_receive : 0;
-	unsigned wanted = server->has_scale ? server->scale_send : 0;
+	/* One odd server must not narrow everybody's window: a scale of 7 says up to 8 MiB. */
+	if (!server->has_scale || server->scale_send < SCALE_LEARNT_MIN)
+		return;
+	unsigned wanted = server->scale_send;
 	if (announced > wanted && options->on_window_scale != NULL)
 		options->on_window_scale(relay, wanted);
 }
@@ -127,6 +136,8 @@ static enum wire_reason map_now(struct wire_entry *entry)
 		uint64_t highest = pair->hot[side].seq_max;
 		entry->position_before[side] = highest - (uint32_t)((uint32_t)highest - now[side].copied_seq);
 		entry->bytes_before[side] = entry->relay->directions[side].bytes;
+		entry->written_before[side] =
+			now[side].snd_una + (uint64_t)(uint32_t)(now[side].write_seq - now[side].snd_una);
 	}
 	return WIRE_NO_REASON;
 }
@@ -154,10 +165,13 @@ static void watch_look(struct wire_entry *entry)
 		reason = are_pumps_clean(relay) ? map_now(entry) : WIRE_REASON_HELD;
 	/* A flow whose target is slower than its source always has bytes here: unless reading
 	 * pauses for a moment, the moment to hand it over never comes. */
+	if (reason == WIRE_REASON_HELD && !loop_timer_is_set(&entry->timer))
+		loop_timer_set(entry->loop, &entry->timer, now_of(entry) + FLUSH_MS);
 	relay_takeover_flush(relay, reason == WIRE_REASON_HELD);
 	if (reason == WIRE_NO_REASON) {
 		/* Nothing was read since the snapshot: all that runs on this thread is us. */
 		wire_flow_set_mode(wire_entry_table(entry), entry->index, WIRE_DRAIN);
+		loop_timer_cancel(entry->loop, &entry->timer);
 		entry->stage = WIRE_STAGE_BARRIER;
 		entry->pause_ms = 1;
 		wire_hub_barrier(entry->hub, entry);
@@ -187,7 +201,7 @@ static struct wire_entry *entry_get(struct relay *relay, struct wire_worker *wor
 	entry->on_event = on_event;
 	entry->on_barrier = on_barrier;
 	entry->stage = WIRE_STAGE_WATCH;
-	entry->has_ended = false;
+	entry->has_ended = entry->has_socket_reset = false;
 	entry->reset_ms = 0;
 	entry->since_ms = loop_now_ms(worker->loop);
 	entry->routes_generation = wire_hub_routes_generation(worker->hub);
@@ -257,7 +271,7 @@ static bool is_closing(const struct relay *relay)
 {
 	for (unsigned side = 0; side < RELAY_SIDES; side++)
 		if (relay->directions[side].is_ended || relay->ends[side].error != 0 ||
-			relay->ends[side].has_peer_closed || relay->ends[side].is_fast_open)
+			relay->ends[side].has_peer_closed)
 			return true;
 	return false;
 }
@@ -326,6 +340,9 @@ static void activate(struct wire_entry *entry)
 	entry->stage = WIRE_STAGE_ACTIVE;
 	relay->takeover_reason = WIRE_NO_REASON;
 	relay_takeover_enter(relay);
+	/* One that is still on its way to the socket will be there by then. */
+	if (entry->has_socket_reset)
+		loop_timer_set(entry->loop, &entry->timer, now_of(entry) + SOCKET_RESET_MS);
 	wire_ends_look(entry);
 }
 
@@ -336,6 +353,7 @@ static void drain_look(struct wire_entry *entry)
 	struct wire_table *table = wire_entry_table(entry);
 	if (relay == NULL || !relay->is_running)
 		return;
+	wire_sample(relay);
 	/* A socket that is gone is broken, and the pumps learn it. */
 	if (wire_snapshot_take(table, entry->legs, now) == 0) {
 		ends_tell(entry, now, false);
@@ -372,8 +390,14 @@ static void prepare(struct relay *relay)
 
 static void on_event(struct wire_entry *entry, unsigned what)
 {
-	if (entry->stage == WIRE_STAGE_ACTIVE && !entry->has_ended)
-		wire_ends_look(entry);
+	if (what & WIRE_RST && entry->stage < WIRE_STAGE_ACTIVE)
+		entry->has_socket_reset = true;
+	if (entry->stage == WIRE_STAGE_ACTIVE && !entry->has_ended) {
+		if (!(what & WIRE_RST) || !wire_sockets_look(entry))
+			wire_ends_look(entry);
+	} else if (entry->stage == WIRE_STAGE_DRAIN) {
+		drain_look(entry);
+	}
 	/* Its far host begins anew with the same port. */
 	else if (entry->stage == WIRE_STAGE_PARKED && (what & WIRE_SYN))
 		wire_entry_release(state_of(entry->worker), entry);
@@ -384,13 +408,17 @@ static void on_timer(struct loop_timer *timer)
 	struct wire_entry *entry = container_of(timer, struct wire_entry, timer);
 	switch ((enum wire_stage)entry->stage) {
 	case WIRE_STAGE_WATCH:
+		if (entry->relay->is_flushing)
+			give_up(entry->relay, WIRE_REASON_HELD);
+		return;
 	case WIRE_STAGE_BARRIER:
 		return;
 	case WIRE_STAGE_DRAIN:
 		drain_look(entry);
 		return;
 	case WIRE_STAGE_ACTIVE:
-		wire_reset_look(entry);
+		if (!wire_sockets_look(entry))
+			wire_reset_look(entry);
 		return;
 	case WIRE_STAGE_PARKED:
 		wire_entry_release(state_of(entry->worker), entry);
@@ -405,17 +433,17 @@ static void on_sweep(struct loop_timer *timer)
 {
 	struct wire_worker *worker = container_of(timer, struct wire_worker, sweep_timer);
 	struct list rest;
-	unsigned generation = wire_hub_routes_generation(worker->hub);
+	unsigned generation = wire_hub_routes_generation(worker->hub), reroutes = 0;
 	list_init(&rest);
 	for (unsigned i = 0; i < SWEEP_MAX && !list_is_empty(&worker->carried); i++) {
 		struct wire_entry *entry = container_of(worker->carried.next, struct wire_entry, node);
 		list_remove(&entry->node);
 		list_add(&rest, &entry->node);
-		if (entry->routes_generation != generation) {
+		if (entry->routes_generation != generation && reroutes++ < REROUTES_MAX) {
 			entry->routes_generation = generation;
 			wire_offer_reroute(entry, worker);
 		}
-		if (entry->stage == WIRE_STAGE_ACTIVE) {
+		if (entry->stage == WIRE_STAGE_ACTIVE && !entry->has_ended) {
 			wire_sample(entry->relay);
 			wire_ends_look(entry);
 		} else if (entry->stage == WIRE_STAGE_WATCH && is_watch_over(entry)) {
@@ -432,6 +460,8 @@ static void on_sweep(struct loop_timer *timer)
 static void leave(struct relay *relay)
 {
 	struct wire_entry *entry = relay->taken;
+	if (entry->stage == WIRE_STAGE_BARRIER || entry->stage == WIRE_STAGE_DRAIN)
+		wire_forwarded_count(entry);
 	if (entry->stage != WIRE_STAGE_WATCH)
 		return;
 	relay->taken = NULL;
@@ -444,7 +474,7 @@ static bool part(struct relay *relay, bool is_reset)
 	struct wire_worker *worker = state_of(relay->worker);
 	relay->taken = NULL;
 	loop_timer_cancel(entry->loop, &entry->timer);
-	if (entry->has_ended) {
+	if (entry->has_ended && !is_reset) {
 		wire_entry_park(worker, entry);
 		return true;
 	}

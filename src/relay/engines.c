@@ -13,9 +13,9 @@
 #include "base/fd.h"
 
 const struct relay_engine *const relay_engines[] = {
-	&relay_engine_wire, &relay_engine_splice, &relay_engine_copy, NULL};
+	&relay_engine_wire, &relay_engine_splice, &relay_engine_uring, &relay_engine_copy, NULL};
 
-static const char *const engine_names[] = {"auto", "copy", "splice", "wire", NULL};
+static const char *const engine_names[] = {"auto", "copy", "splice", "uring", "wire", NULL};
 
 const struct relay_engine *relay_engine_find(const char *name)
 {
@@ -72,8 +72,9 @@ static unsigned probe_pipe_bytes(void)
 	return granted > 0 ? (unsigned)granted : 0;
 }
 
-void kernel_facts_probe(struct kernel_facts *ret_facts)
+void kernel_facts_probe(const struct loop *loop, struct kernel_facts *ret_facts)
 {
+	ret_facts->ring_refusal = relay_ring_refusal(loop);
 	ret_facts->splice_error = probe_splice();
 	ret_facts->wire_refusal = NULL;
 	ret_facts->pipe_bytes_max = probe_pipe_bytes();

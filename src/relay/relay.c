@@ -123,13 +123,13 @@ bool relay_part(struct relay *relay, bool is_reset)
 
 void relay_sample(struct relay *relay)
 {
-	if (relay->is_carried && relay->taken != NULL)
+	if (relay->taken != NULL)
 		relay->takeover->takeover->sample(relay);
 }
 
 struct relay_packets relay_packets(const struct relay *relay, enum relay_side from)
 {
-	if (relay->is_carried && relay->taken != NULL)
+	if (relay->taken != NULL)
 		return relay->takeover->takeover->packets(relay, from);
 	return (struct relay_packets){0};
 }
@@ -214,6 +214,11 @@ static void direction_failed(struct relay *relay, enum relay_side from, const st
 	end_fail(relay, failure->side, failure->error);
 }
 
+void relay_note_source_failed(struct relay *relay, enum relay_side from, int error)
+{
+	end_fail(relay, from, error);
+}
+
 /* --- work --- */
 
 /* No pipe.  That is not the only way: copy serves this time. */
@@ -238,13 +243,20 @@ static void blocked_note(struct relay *relay, enum relay_side from)
 	relay->active_ms[is_blocked ? relay_other(from) : from] = loop_now_ms(relay->worker->options.loop);
 }
 
+/* What holds nothing goes on: the target may wait for just that before it takes more. */
+static bool is_flushed(const struct relay *relay, enum relay_side from)
+{
+	const struct relay_direction *direction = &relay->directions[from];
+	return relay->is_flushing && !direction->engine->is_clean(relay, from);
+}
+
 /* While flushing what can be read is none of the engine's business. */
 static enum engine_progress engine_advance(
 	struct relay *relay, enum relay_side from, struct engine_failure *ret_failure)
 {
 	struct relay_direction *direction = &relay->directions[from];
 	bool may_read = direction->may_read;
-	if (!relay->is_flushing)
+	if (!is_flushed(relay, from))
 		return direction->engine->advance(relay, from, ret_failure);
 	direction->may_read = false;
 	enum engine_progress progress = direction->engine->advance(relay, from, ret_failure);
@@ -286,9 +298,7 @@ static bool direction_has_work(const struct relay *relay, enum relay_side from)
 	const struct relay_direction *direction = &relay->directions[from];
 	if (direction->is_ended || relay->is_carried)
 		return false;
-	if (direction->held != NULL)
-		return direction->may_write;
-	return direction->may_read && !relay->is_flushing;
+	return direction->held != NULL ? direction->may_write : direction->may_read;
 }
 
 /* A failure in one direction may give work to the other: hence twice over both. */
@@ -506,7 +516,7 @@ int relay_worker_init(struct relay_worker *worker, const struct relay_worker_opt
 	struct kernel_facts facts;
 	memset(worker, 0, sizeof(*worker));
 	worker->options = *options;
-	kernel_facts_probe(&facts);
+	kernel_facts_probe(options->loop, &facts);
 	if (options->wire == NULL)
 		facts.wire_refusal = options->wire_refusal != NULL
 			? options->wire_refusal

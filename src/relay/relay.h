@@ -33,6 +33,7 @@ struct relay_direction {
 	uint64_t bytes; /* accepted by the target's socket */
 	struct relay_batch *batch; /* set while it is woken for many bytes only */
 	void *held; /* engine's: a buffer or pipe while bytes are stuck */
+	void *flow; /* uring's, as long as it has the direction */
 	uint32_t held_start, held_end;
 	uint32_t flow_bytes; /* since the last pause, while there is no batch */
 	uint16_t moves; /* times the engine was changed */
@@ -43,6 +44,7 @@ struct relay_direction {
 	bool may_write : 1; /* and of the target */
 	bool was_refused : 1; /* its engine could not have it */
 	bool is_blocked : 1; /* bytes wait for the target: the source cannot be active */
+	bool is_target_shut : 1; /* while carried: it has said that it has room for nothing */
 };
 
 struct relay_end {
@@ -73,7 +75,7 @@ struct relay {
 	uint8_t takeover_tries;
 	uint8_t takeover_reason; /* enum wire_reason: why it does not carry the relay */
 	bool is_takeover_named : 1; /* in the configuration; else by what the flow does */
-	bool is_flushing : 1; /* nothing is read until nothing is held */
+	bool is_flushing : 1; /* a direction that holds bytes reads no more until it holds none */
 	bool is_carried : 1; /* the engines of both directions are the takeover */
 	bool is_running : 1;
 };

@@ -20,6 +20,7 @@ struct relay_worker_options {
 	uint32_t buffer_bytes; /* one read of the copy engine */
 	uint32_t pipe_bytes;
 	uint32_t pipes_max;
+	uint32_t ring_bytes; /* the uring engine's receive buffers, of all relays of the worker */
 	uint32_t wake_bytes; /* a flow that never pauses wakes for so many; 0: for every byte */
 	uint64_t held_bytes_max; /* in copy buffers, all relays of the worker */
 	struct wire_hub *wire; /* NULL: wire_refusal says why, in words that outlive the worker */

@@ -1,6 +1,9 @@
 /* A relay that is carried by the packet programs: what they have counted, and its ends. */
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "relay/wire_internal.h"
 
@@ -47,6 +50,24 @@ static void activity_note(
 		relay->active_ms[side] = at_ms;
 }
 
+/* Bytes are on their way to the far host, or it has no room for more: then time runs for it,
+ * and for the source again when it can go on. */
+static void blocked_note(struct relay *relay, const struct wire_entry *entry,
+	const struct wire_hot hot[RELAY_SIDES], unsigned side)
+{
+	unsigned other = relay_other(side);
+	struct relay_direction *direction = &relay->directions[side];
+	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
+	uint32_t taken = (uint32_t)hot[other].ack_max + pair->path[other].ack_delta;
+	bool is_underway = (int32_t)((uint32_t)hot[side].seq_max - taken) > 0;
+	direction->is_target_shut = hot[other].last_window == 0;
+	bool is_blocked = is_underway || direction->is_target_shut;
+	if (is_blocked == direction->is_blocked)
+		return;
+	direction->is_blocked = is_blocked;
+	relay->active_ms[is_blocked ? other : side] = loop_now_ms(entry->loop);
+}
+
 void wire_sample(struct relay *relay)
 {
 	struct wire_entry *entry = relay->taken;
@@ -54,18 +75,18 @@ void wire_sample(struct relay *relay)
 	struct wire_cold cold[RELAY_SIDES];
 	struct relay_engine_counters *counters =
 		&relay->worker->engines[relay_engine_index(&relay_engine_wire)];
+	if (entry->stage == WIRE_STAGE_WATCH)
+		return;
 	wire_flow_read(wire_entry_table(entry), entry->index, hot, cold);
-	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		struct relay_direction *direction = &relay->directions[side];
-		uint32_t taken =
-			(uint32_t)hot[relay_other(side)].ack_max + pair->path[relay_other(side)].ack_delta;
 		uint64_t bytes = bytes_of(entry, &hot[side], side);
-		if (bytes > direction->bytes) {
+		/* Before, the pumps count. */
+		if (bytes > direction->bytes && entry->stage >= WIRE_STAGE_ACTIVE) {
 			counter_add(&counters->bytes, bytes - direction->bytes);
 			direction->bytes = bytes;
 		}
-		direction->is_blocked = (int32_t)((uint32_t)hot[side].seq_max - taken) > 0;
+		blocked_note(relay, entry, hot, side);
 		activity_note(relay, entry, &hot[side], side);
 	}
 	counters_take(entry, hot);
@@ -109,6 +130,39 @@ void wire_reset_look(struct wire_entry *entry)
 	counter_add(&entry->worker->wire_false_resets, 1);
 	for (unsigned side = 0; side < RELAY_SIDES; side++)
 		__atomic_fetch_and(&pair->hot[side].state, ~(uint32_t)WIRE_RST, __ATOMIC_RELAXED);
+}
+
+void wire_forwarded_count(struct wire_entry *entry)
+{
+	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
+	struct relay_engine_counters *counters =
+		&entry->worker->engines[relay_engine_index(&relay_engine_wire)];
+	for (unsigned side = 0; side < RELAY_SIDES; side++) {
+		struct relay_direction *direction = &entry->relay->directions[side];
+		unsigned target = relay_other(side);
+		int64_t further = (int64_t)(pair->hot[target].ack_max - entry->written_before[target]);
+		if (further <= 0 || entry->bytes_before[side] + (uint64_t)further <= direction->bytes)
+			continue;
+		uint64_t bytes = entry->bytes_before[side] + (uint64_t)further;
+		counter_add(&counters->bytes, bytes - direction->bytes);
+		direction->bytes = bytes;
+	}
+}
+
+bool wire_sockets_look(struct wire_entry *entry)
+{
+	if (entry->has_ended)
+		return true;
+	for (unsigned side = 0; side < RELAY_SIDES; side++) {
+		struct tcp_info info = {0};
+		socklen_t len = sizeof(info);
+		if (getsockopt(entry->fds[side], IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+			info.tcpi_state != TCP_CLOSE)
+			continue;
+		finish(entry, RELAY_BROKEN, side);
+		return true;
+	}
+	return false;
 }
 
 void wire_ends_look(struct wire_entry *entry)

@@ -19,7 +19,10 @@ struct wire_hub {
 	struct wire_table *table;
 	struct wire_entry *entries;
 	unsigned entries_max;
-	unsigned interfaces[WIRE_INTERFACES_MAX];
+	struct {
+		unsigned ifindex;
+		bool is_peer;
+	} interfaces[WIRE_INTERFACES_MAX];
 	unsigned interfaces_count;
 	struct loop *control_loop;
 	struct loop_watch events_watch, routes_watch;
@@ -184,6 +187,8 @@ static void *waiter_main(void *argument)
 static int interface_attach(struct wire_hub *hub, unsigned ifindex, char *ret_reason)
 {
 	char name[IF_NAMESIZE] = "?";
+	if (wire_hub_carries(hub, ifindex))
+		return 0;
 	if (hub->interfaces_count == WIRE_INTERFACES_MAX) {
 		snprintf(ret_reason, WIRE_REASON_MAX,
 			"there are more than %d Ethernet interfaces: name those that matter (wire-interfaces)",
@@ -192,7 +197,7 @@ static int interface_attach(struct wire_hub *hub, unsigned ifindex, char *ret_re
 	}
 	int error = wire_table_attach(hub->table, ifindex);
 	if (error == 0) {
-		hub->interfaces[hub->interfaces_count++] = ifindex;
+		hub->interfaces[hub->interfaces_count++].ifindex = ifindex;
 		return 0;
 	}
 	if_indextoname(ifindex, name);
@@ -234,6 +239,23 @@ static int all_attach(struct wire_hub *hub, char *ret_reason)
 			error = interface_attach(hub, 0, ret_reason); /* says that there are too many */
 	}
 	return error;
+}
+
+static int peers_find(struct wire_hub *hub, char *ret_reason)
+{
+	int found = 0;
+	struct mnl_socket *socket = route_open();
+	if (socket == NULL)
+		found = -errno;
+	for (unsigned i = 0; i < hub->interfaces_count && found >= 0; i++) {
+		found = route_interface_is_veth_outward(socket, hub->interfaces[i].ifindex);
+		hub->interfaces[i].is_peer = found > 0;
+	}
+	route_close(socket);
+	if (found >= 0)
+		return 0;
+	snprintf(ret_reason, WIRE_REASON_MAX, "the interfaces cannot be read: %s", strerror(-found));
+	return found;
 }
 
 static int entries_make(struct wire_hub *hub, char *ret_reason)
@@ -285,6 +307,8 @@ int wire_hub_create(const struct wire_hub_options *options, struct wire_hub **re
 		error = named_attach(hub, options->interfaces, ret_reason);
 	else if (error == 0)
 		error = all_attach(hub, ret_reason);
+	if (error == 0 && options->has_peer_redirect)
+		error = peers_find(hub, ret_reason);
 	if (error != 0) {
 		wire_hub_destroy(hub);
 		return error;
@@ -363,9 +387,17 @@ struct wire_table *wire_hub_table(const struct wire_hub *hub)
 bool wire_hub_carries(const struct wire_hub *hub, unsigned ifindex)
 {
 	for (unsigned i = 0; i < hub->interfaces_count; i++)
-		if (hub->interfaces[i] == ifindex)
+		if (hub->interfaces[i].ifindex == ifindex)
 			return true;
 	return false;
+}
+
+enum wire_redirect wire_hub_redirect(const struct wire_hub *hub, unsigned ifindex)
+{
+	for (unsigned i = 0; i < hub->interfaces_count; i++)
+		if (hub->interfaces[i].ifindex == ifindex && hub->interfaces[i].is_peer)
+			return WIRE_REDIRECT_PEER;
+	return WIRE_REDIRECT_NEIGH;
 }
 
 unsigned wire_hub_entries_max(const struct wire_hub *hub)

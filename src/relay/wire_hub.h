@@ -13,6 +13,7 @@ struct wire_hub;
 struct wire_hub_options {
 	unsigned entries_max;
 	const char *const *interfaces; /* NULL-terminated names; NULL: every Ethernet interface */
+	bool has_peer_redirect; /* packets for a veth pair enter its other end at once */
 };
 
 /* One place of the table.  A worker owns it from wire_hub_get() to wire_hub_put(). */
@@ -29,6 +30,7 @@ struct wire_entry {
 	bool is_used, is_event_posted, is_barrier_asked; /* under the hub's lock */
 	uint8_t stage; /* from here on the owner's own */
 	bool has_ended;
+	bool has_socket_reset; /* a reset came before the sockets were frozen, and was given to one */
 	struct relay *relay;
 	struct relay_worker *worker;
 	struct loop_timer timer;
@@ -37,6 +39,7 @@ struct wire_entry {
 	unsigned routes_generation;
 	uint64_t since_ms, pause_ms;
 	uint64_t reset_ms; /* when a reset was seen, 0: none */
+	uint64_t written_before[2]; /* to the leg when mapped: a number of its ack_max's kind */
 	uint64_t bytes_before[2], position_before[2]; /* relayed when mapped, and where that is in seq_max */
 	uint64_t progress[2], packets_counted[2];
 	uint32_t retransmits_counted[2];
@@ -57,6 +60,8 @@ void wire_hub_stop(struct wire_hub *hub);
 struct wire_table *wire_hub_table(const struct wire_hub *hub);
 /* Whether our programs see what goes through the interface. */
 bool wire_hub_carries(const struct wire_hub *hub, unsigned ifindex);
+/* How packets leave by an interface that it carries: WIRE_REDIRECT_NEIGH or _PEER. */
+enum wire_redirect wire_hub_redirect(const struct wire_hub *hub, unsigned ifindex);
 /* In all, and those in use; any thread. */
 unsigned wire_hub_entries_max(const struct wire_hub *hub);
 unsigned wire_hub_entries_used(const struct wire_hub *hub);

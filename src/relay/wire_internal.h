@@ -59,5 +59,10 @@ void wire_sample(struct relay *relay);
 struct relay_packets wire_packets(const struct relay *relay, enum relay_side from);
 /* Reports what the packets have shown of the ends; the relay may be over after it. */
 void wire_ends_look(struct wire_entry *entry);
+/* A reset went to a socket while the hand-over ended, perhaps when nobody watched it any more:
+ * then the relay is over after it. */
+bool wire_sockets_look(struct wire_entry *entry);
 /* A while after a reset was seen. */
 void wire_reset_look(struct wire_entry *entry);
+/* The relay ends during the hand-over: what was forwarded and acknowledged counts, too. */
+void wire_forwarded_count(struct wire_entry *entry);

@@ -59,7 +59,7 @@ static enum wire_reason route_make(
 	if (!wire_hub_carries(worker->hub, route.ifindex))
 		return WIRE_REASON_INTERFACE;
 	*ret_route = (struct wire_route){
-		.redirect = WIRE_REDIRECT_NEIGH,
+		.redirect = wire_hub_redirect(worker->hub, route.ifindex),
 		.ifindex = route.ifindex,
 		.next_hop = route.next_hop,
 	};
@@ -105,6 +105,8 @@ static enum wire_reason sockets_compare(const struct relay *relay, struct wire_o
 		int fd = relay->ends[side].watch.fd;
 		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info[side], &len) != 0)
 			return WIRE_REASON_KERNEL;
+		if (info[side].tcpi_state == TCP_SYN_SENT || info[side].tcpi_state == TCP_SYN_RECV)
+			return WIRE_REASON_CONNECTING;
 		if (info[side].tcpi_state != TCP_ESTABLISHED)
 			return WIRE_REASON_CLOSING;
 		offer->routes[side].mtu = info[side].tcpi_pmtu;

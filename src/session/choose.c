@@ -43,7 +43,7 @@ static void on_grant(struct queue_waiter *waiter)
 	server_take(session, server);
 }
 
-static void enter_queue(struct session *session)
+static void enter_queue(struct session *session, const struct choose_request *request)
 {
 	const struct config_timeouts *timeouts = &session->backend->config->timeouts;
 	struct session_wait *wait = calloc(1, sizeof(*wait));
@@ -53,7 +53,7 @@ static void enter_queue(struct session *session)
 	}
 	wait->session = session;
 	session_enter(session, SESSION_QUEUED);
-	if (!backend_queue(session->backend, &wait->waiter, session->table->loop, on_grant)) {
+	if (!backend_queue(session->backend, request, &wait->waiter, session->table->loop, on_grant)) {
 		free(wait);
 		give_up(session, CLOSE_QUEUE_FULL);
 		return;
@@ -81,10 +81,20 @@ void session_queue_timeout(struct session *session)
 	give_up(session, CLOSE_QUEUE_TIMEOUT);
 }
 
+/* Where the client has connected to, when that decides. */
+static const struct endpoint *local_find(const struct session *session, struct endpoint *room)
+{
+	if (!backend_wants_local(session->backend))
+		return NULL;
+	session_frontend_local(session, room);
+	return room->family != AF_UNSPEC ? room : NULL;
+}
+
 void session_choose(struct session *session)
 {
 	struct server *server = NULL;
-	struct choose_request request = {.client = &session->client};
+	struct endpoint local;
+	struct choose_request request = {.client = &session->client, .local = local_find(session, &local)};
 	if (session->is_turning_same)
 		request.stick = session->last_server;
 	else
@@ -101,7 +111,7 @@ void session_choose(struct session *session)
 		server_take(session, server);
 		return;
 	case CHOOSE_FULL:
-		enter_queue(session);
+		enter_queue(session, &request);
 		return;
 	case CHOOSE_NONE:
 		give_up(session, CLOSE_NO_SERVER);

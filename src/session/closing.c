@@ -62,11 +62,13 @@ static uint32_t limit_ms(const struct session *session)
 }
 
 /* On a unix socket what was sent is with the peer already and survives the close.
- * The kernel keeps counting the bytes of a connection that was reset meanwhile. */
+ * The kernel keeps counting the bytes of a connection that was reset meanwhile, and a socket
+ * that has no part in the connection any more may not know of the last acknowledgement. */
 static bool is_delivered(const struct session *session)
 {
 	int fd = healthy_fd(session);
-	return session_unsent_bytes(fd) == 0 || is_local(fd) || session_socket_is_dead(fd);
+	return session->relay.is_carried || session_unsent_bytes(fd) == 0 || is_local(fd) ||
+		session_socket_is_dead(fd);
 }
 
 void session_closing_check(struct session *session)

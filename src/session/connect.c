@@ -154,11 +154,12 @@ static bool has_first_bytes(const struct session *session)
 }
 
 /* Packets are only ever passed on between two connections that agreed on the same. */
-static bool client_mirror(const struct session *session, struct connect_mirror *ret_mirror)
+static bool client_mirror(
+	const struct session *session, const struct address *destination, struct connect_mirror *ret_mirror)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
-	if (!session_may_be_wire(session) ||
+	if (!session_may_be_wire(session) || address_is_loopback(destination) ||
 		getsockopt(session->client_fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return false;
 	bool has_timestamps = info.tcpi_options & TCPI_OPT_TIMESTAMPS;
@@ -187,7 +188,7 @@ static int server_socket_open(struct session *session)
 		.has_tfo = config->has_tfo && has_first_bytes(session),
 	};
 	struct connect_mirror mirror;
-	if (client_mirror(session, &mirror))
+	if (client_mirror(session, &destination, &mirror))
 		request.mirror = &mirror;
 	int result = connector_open(&request, &session->server_fd);
 	if (result < 0 && result != -EINPROGRESS)

@@ -351,6 +351,20 @@ struct session *session_table_after(struct session_table *table, const struct se
 	return node != &table->sessions ? container_of(node, struct session, node) : NULL;
 }
 
+bool session_table_kill_server(struct session_table *table, const struct server *server,
+	enum close_reason reason, uint64_t *after_id, unsigned most)
+{
+	struct session *session = session_table_next(table, *after_id);
+	for (unsigned i = 0; session != NULL && i < most; i++) {
+		struct session *next = session_table_after(table, session);
+		*after_id = session->id;
+		if (session->server == server)
+			session_kill(session, reason);
+		session = next;
+	}
+	return session == NULL;
+}
+
 struct session *session_table_find(struct session_table *table, uint64_t id)
 {
 	if (id == 0)

@@ -61,6 +61,12 @@ void session_open(struct session_table *table, struct listener *listener, int fd
 /* Operator's `shutdown session`, hard stop: both ends are reset. */
 void session_kill(struct session *session, enum close_reason reason);
 
+/* Ends the sessions that have a connection to the server, or are making one, beginning
+ * behind *after_id and looking at no more than `most` sessions.  Returns true when it
+ * came to the end; else *after_id is where to go on. */
+bool session_table_kill_server(struct session_table *table, const struct server *server,
+	enum close_reason reason, uint64_t *after_id, unsigned most) MUST_USE;
+
 /* First session with id > after_id (0: the first), or NULL. */
 struct session *session_table_next(struct session_table *table, uint64_t after_id);
 /* The session that follows this one, or NULL. */
@@ -82,6 +88,7 @@ struct session_view {
 	const char *engines[RELAY_SIDES]; /* NULL before relaying */
 	uint16_t moves[RELAY_SIDES];
 	bool is_ended[RELAY_SIDES]; /* the source has closed */
+	bool is_target_shut[RELAY_SIDES]; /* as in struct relay_direction */
 	struct relay_packets packets[RELAY_SIDES]; /* of engines that see packets */
 	const char
 		*takeover_words; /* why no engine in the kernel carries it; "": none was tried, or one does */

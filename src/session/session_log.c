@@ -70,8 +70,10 @@ static void record_gauges(const struct session *session, struct log_record *reco
 		record->beconn = __atomic_load_n(&session->backend->conn_cur, __ATOMIC_RELAXED);
 		record->backend_queue = __atomic_load_n(&session->backend->queue_cur, __ATOMIC_RELAXED);
 	}
-	if (session->last_server != NULL)
+	if (session->last_server != NULL) {
 		record->srvconn = __atomic_load_n(&session->last_server->conn_cur, __ATOMIC_RELAXED);
+		record->srv_queue = __atomic_load_n(&session->last_server->queue_cur, __ATOMIC_RELAXED);
+	}
 }
 
 static void record_packets(const struct session *session, struct log_record *record)
@@ -177,6 +179,7 @@ static void view_sides(const struct session *session, struct session_view *view)
 		view->moves[side] = direction->moves;
 		view->packets[side] = relay_packets(&session->relay, side);
 		view->is_ended[side] = direction->is_ended;
+		view->is_target_shut[side] = direction->is_target_shut;
 		uint64_t active_ms = session->relay.active_ms[side];
 		view->idle_ms[side] = now_ms - (active_ms != 0 ? active_ms : session->accepted_ms);
 	}

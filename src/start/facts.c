@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "bpf/wire.h"
+#include "loop/loop.h"
 #include "relay/engine.h"
 
 void facts_print_version(void)
@@ -29,7 +30,7 @@ static void engines_print(void)
 {
 	struct kernel_facts facts;
 	char reason[WIRE_REASON_MAX];
-	kernel_facts_probe(&facts);
+	kernel_facts_probe(NULL, &facts);
 	facts.wire_refusal = wire_try(reason);
 	puts("\nEngines:");
 	puts("  auto     available: copy for messages, splice while a direction is bulk");
@@ -41,6 +42,17 @@ static void engines_print(void)
 			printf("  %-8s unavailable: %s\n", relay_engines[i]->name, refusal);
 	}
 	printf("\nLargest pipe granted: %u bytes\n", facts.pipe_bytes_max);
+}
+
+static void loops_print(void)
+{
+	puts("\nLoops:");
+	puts("  auto     available: uring where a proxy says 'relay uring', else epoll");
+	for (const char *const *name = loop_backend_names(); *name != NULL; name++) {
+		const char *reason = loop_backend_unavailable(*name);
+		printf("  %-8s %s%s\n", *name,
+			reason == NULL ? "available" : "unavailable: ", reason == NULL ? "" : reason);
+	}
 }
 
 void facts_print(void)
@@ -55,6 +67,6 @@ void facts_print(void)
 		printf("CPUs allowed: %d (one thread each unless nbthread says otherwise)\n",
 			CPU_COUNT(&cpus));
 	printf("File descriptors allowed: %lu\n", fd_limit_raise(0));
-	puts("Event loop: epoll, edge triggered");
+	loops_print();
 	engines_print();
 }

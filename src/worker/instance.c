@@ -15,6 +15,7 @@
 #include "log/log_format.h"
 #include "net/congestion.h"
 #include "worker/instance_wire.h"
+#include "worker/server_events.h"
 
 enum {
 	FDS_RESERVED = 128, /* logs, runtime clients, metrics, loops */
@@ -83,8 +84,37 @@ static void limits_derive(struct instance *instance)
 		pipes = room / 8;
 		instance->pipes_max = (uint32_t)(pipes / 2);
 	}
-	unsigned long sessions = (room - pipes) / FDS_PER_SESSION;
+	/* Spliced connections that linger keep theirs: half as many as there may be open ones. */
+	unsigned long each = FDS_PER_SESSION + (instance_wire_is_wanted(instance->config) ? 1 : 0);
+	unsigned long sessions = (room - pipes) / each;
 	instance->limits.maxconn = sessions > 0 ? (uint32_t)sessions : MAXCONN_FALLBACK;
+}
+
+/* --- the loops' back end --- */
+
+static bool is_ring_wanted(const struct config *config)
+{
+	if (strcmp(config->global.loop, "auto") != 0)
+		return strcmp(config->global.loop, "uring") == 0;
+	for (const struct config_proxy *proxy = config->proxies; proxy != NULL; proxy = proxy->next) {
+		if (proxy->relay != NULL && strcmp(proxy->relay, "uring") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The loops of the workers; the control thread's own may be carried over into another
+ * process by -D, which a ring may not. */
+static void loop_choose(struct instance *instance)
+{
+	instance->loop_name = "epoll";
+	if (!is_ring_wanted(instance->config))
+		return;
+	const char *reason = loop_backend_unavailable("uring");
+	if (reason == NULL)
+		instance->loop_name = "uring";
+	else
+		log_event(LOG_LEVEL_WARNING, "loop uring cannot be had, epoll serves: %s.", reason);
 }
 
 /* --- proxies --- */
@@ -171,6 +201,8 @@ static int proxies_add(struct instance *instance)
 		if ((proxy->roles & CONFIG_ROLE_BACKEND) && !proxy->is_disabled && result == 0)
 			result = backend_add(instance, proxy, &backend_tail);
 	}
+	if (result == 0)
+		backends_link_tracking(instance->backends);
 	for (const struct config_proxy *proxy = instance->config->proxies; proxy != NULL;
 		proxy = proxy->next) {
 		if (!(proxy->roles & CONFIG_ROLE_FRONTEND) || proxy->is_disabled)
@@ -226,6 +258,7 @@ static int workers_init(struct instance *instance)
 static int instance_build(struct instance *instance)
 {
 	limits_derive(instance);
+	loop_choose(instance);
 	int result =
 		log_sender_create(instance->control_loop, &instance->config->global, &instance->log_sender);
 	if (result < 0)
@@ -296,6 +329,7 @@ int instance_start(struct instance *instance)
 	int started = instance_wire_start(instance);
 	if (started < 0)
 		return started;
+	server_events_watch(instance);
 	for (unsigned i = 0; i < instance->workers_count; i++) {
 		int result = worker_start(&instance->workers[i]);
 		if (result < 0) {
@@ -459,6 +493,7 @@ void instance_destroy(struct instance *instance)
 	if (instance == NULL)
 		return;
 	loop_timer_cancel(instance->control_loop, &instance->stop_timer);
+	server_events_unwatch(instance);
 	for (unsigned i = 0; instance->workers != NULL && i < instance->workers_count; i++)
 		worker_release(&instance->workers[i]);
 	free(instance->workers);

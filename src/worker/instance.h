@@ -26,6 +26,7 @@ struct instance {
 	enum instance_state state;
 	uint64_t started_wall_us, started_ms;
 	/* In force, derived from the configuration and the machine. */
+	const char *loop_name; /* back end of the workers' loops */
 	uint64_t held_bytes_max; /* of all workers */
 	uint32_t pipes_max; /* of all workers */
 	unsigned long fd_limit;
@@ -35,6 +36,8 @@ struct instance {
 	/* Soft stop has ended: no session is left.  On the control loop. */
 	void (*on_stopped)(struct instance *instance);
 	struct loop_timer stop_timer;
+	struct loop_timer tick_timer; /* slow starts of servers */
+	uint32_t tick_ms; /* 0: none is configured */
 	struct accept_change *stop_change; /* made at start, so that a soft stop cannot fail */
 };
 

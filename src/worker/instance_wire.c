@@ -50,6 +50,7 @@ void instance_wire_create(struct instance *instance)
 	struct wire_hub_options options = {
 		.entries_max = entries_wanted(instance),
 		.interfaces = instance->config->global.wire_interfaces,
+		.has_peer_redirect = instance->config->global.has_wire_peer,
 	};
 	if (!instance_wire_is_wanted(instance->config))
 		return;

@@ -150,6 +150,7 @@ static int sessions_init(struct worker *worker)
 	struct relay_worker_options *options = &table->relay_worker.options;
 	options->buffer_bytes = global->buffer_bytes;
 	options->pipe_bytes = global->pipe_bytes;
+	options->ring_bytes = global->ring_bytes;
 	/* The first ones get what does not divide. */
 	options->wake_bytes = global->wake_bytes;
 	options->pipes_max = instance->pipes_max / instance->workers_count;
@@ -215,7 +216,7 @@ int worker_init(struct worker *worker, struct instance *instance, unsigned index
 {
 	worker->index = index;
 	worker->instance = instance;
-	worker->loop = loop_create();
+	worker->loop = loop_create_named(instance->loop_name);
 	if (worker->loop == NULL)
 		return -errno;
 	int result = sessions_init(worker);

@@ -1,23 +1,30 @@
 /* The smallest proxy that splices with the wire programs, for the lab of namespaces, and
  * the tool that loses packets there.
  *
- *    lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE BYTES
+ *    lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE BYTES [WAY]
  *    (interfaces): relays each connection until BYTES have come from each end and it can be
- *    spliced; says SPLICED each time
- *    lab_wire loss PERMILLE REPEAT_PERMILLE INTERFACE    loses and repeats what arrives
+ *    spliced; says SPLICED each time.  WAY is how packets leave: neigh (both ends are
+ *    neighbours), fib, peer, mac=CLIENT,SERVER (their hardware addresses), or wrap: as neigh,
+ *    and connects until the server's sequence numbers begin shortly below 2^32
+ *    lab_wire loss PERMILLE REPEAT_PERMILLE LATE_PERMILLE INTERFACE
+ *    loses, repeats and delays what arrives
+ *    lab_wire tag INTERFACE    gives what leaves an 802.1Q tag that only carries a priority
+ *    lab_wire mark INTERFACE    marks congestion on what leaves, counts what tells of it
  *
- * Both say READY, work until their input ends, and then print what they counted. */
+ * All say READY, work until their input ends, and then print what they counted. */
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/membarrier.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +37,9 @@
 #include "bpf/lab_loss.skel.h"
 #pragma GCC diagnostic pop
 
-enum { PAIRS_MAX = 1024, TCX_INGRESS_TYPE = 46, TCX_BEFORE = 1 << 3, TRIES_MAX = 200000, ROUNDS_MAX = 4 };
+enum { PAIRS_MAX = 1024, TRIES_MAX = 200000, ROUNDS_MAX = 4 };
+enum { TCX_INGRESS_TYPE = 46, TCX_EGRESS_TYPE = 47, TCX_BEFORE = 1 << 3 };
+#define SHORTLY (32u << 20) /* bytes below 2^32 */
 
 struct pair {
 	int fds[2];
@@ -43,6 +52,9 @@ static struct pair pairs[PAIRS_MAX];
 static unsigned pairs_count;
 static uint64_t bytes_wanted; /* to be relayed each way before a pair is spliced */
 static unsigned interfaces[2]; /* towards the client, the server */
+static const char *interface_names[2];
+static struct wire_route routes[2]; /* out of these interfaces; next_hop is set for each pair */
+static bool is_wrap_wanted;
 
 static void die(const char *what)
 {
@@ -56,6 +68,43 @@ static unsigned interface_index(const char *name)
 	if (index == 0)
 		die(name);
 	return index;
+}
+
+static struct ifreq interface_ask(const char *name, unsigned long question)
+{
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (fd < 0 || ioctl(fd, question, &request) != 0)
+		die(name);
+	close(fd);
+	return request;
+}
+
+static void mac_parse(const char *text, uint8_t mac[6])
+{
+	if (sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
+		    &mac[5]) != 6)
+		die(text);
+}
+
+static void routes_make(const char *way)
+{
+	static const char *const names[] = {"neigh", "fib", "peer", "mac="};
+	enum wire_redirect redirect = WIRE_REDIRECT_NEIGH;
+	is_wrap_wanted = strcmp(way, "wrap") == 0;
+	for (unsigned i = 0; i < ARRAY_LENGTH(names); i++)
+		if (strncmp(way, names[i], strlen(names[i])) == 0)
+			redirect = (enum wire_redirect)i;
+	for (unsigned i = 0; i < 2; i++) {
+		struct ifreq own = interface_ask(interface_names[i], SIOCGIFHWADDR);
+		memcpy(routes[i].mac_from, own.ifr_hwaddr.sa_data, sizeof(routes[i].mac_from));
+		routes[i].redirect = redirect;
+		routes[i].ifindex = interfaces[i];
+		routes[i].mtu = (unsigned)interface_ask(interface_names[i], SIOCGIFMTU).ifr_mtu;
+		if (redirect == WIRE_REDIRECT_MAC)
+			mac_parse(i == 0 ? way + 4 : strchr(way, ',') + 1, routes[i].mac_to);
+	}
 }
 
 static struct address address_of(const char *host, const char *port)
@@ -157,11 +206,8 @@ static void splice_now(struct wire_table *table, unsigned index, struct pair *pa
 	if (wire_flow_add(table, index, pair->legs) != 0)
 		die("adding the pair");
 	for (unsigned d = 0; d < 2; d++) {
-		/* Both far hosts are neighbours in the lab. */
-		struct wire_route route = {.redirect = WIRE_REDIRECT_NEIGH,
-			.mtu = 1500,
-			.ifindex = interfaces[1 - d],
-			.next_hop = pair->legs[1 - d].far};
+		struct wire_route route = routes[1 - d];
+		route.next_hop = pair->legs[1 - d].far;
 		wire_flow_route(table, index, d, &route);
 	}
 	enter_drain(table, index, pair);
@@ -175,18 +221,34 @@ static void splice_now(struct wire_table *table, unsigned index, struct pair *pa
 		setsockopt(pair->fds[i], SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }
 
-static void accept_one(struct wire_table *table, int listener, const struct address *server)
+static void server_connect(struct pair *pair, const struct address *server)
 {
-	struct pair *pair = &pairs[pairs_count];
-	pair->fds[0] = accept(listener, NULL, NULL);
-	if (pair->fds[0] < 0 || pairs_count == PAIRS_MAX)
-		die("accept");
 	pair->fds[1] = socket(server->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(pair->fds[1], &server->any, server->len) != 0)
 		die("connect");
 	for (unsigned i = 0; i < 2; i++) {
 		pair->legs[i].far = endpoint_of(pair->fds[i], true);
 		pair->legs[i].near = endpoint_of(pair->fds[i], false);
+	}
+}
+
+static bool is_wrap_near(struct wire_table *table, const struct pair *pair)
+{
+	struct wire_snapshot now[2];
+	snapshots_take(table, pair, now);
+	return now[1].rcv_nxt >= -SHORTLY;
+}
+
+static void accept_one(struct wire_table *table, int listener, const struct address *server)
+{
+	struct pair *pair = &pairs[pairs_count];
+	pair->fds[0] = accept(listener, NULL, NULL);
+	if (pair->fds[0] < 0 || pairs_count == PAIRS_MAX)
+		die("accept");
+	server_connect(pair, server);
+	while (is_wrap_wanted && !is_wrap_near(table, pair)) {
+		close(pair->fds[1]);
+		server_connect(pair, server);
 	}
 	splice_now(table, pairs_count++, pair);
 	printf("SPLICED\n");
@@ -201,15 +263,28 @@ static void print_pairs(struct wire_table *table)
 		wire_flow_read(table, i, hot, cold);
 		for (unsigned d = 0; d < 2; d++)
 			printf("{\"pair\": %u, \"direction\": %u, \"bytes\": %llu, \"packets\": %llu, \"retransmits\": %u, "
-			       "\"state\": %u, \"outside\": %u, \"malformed\": %u, \"too_big\": %u, \"expired\": %u, "
-			       "\"frozen\": %u, \"icmp\": %u, \"copies\": %u, \"slipped\": %u}\n",
+			       "\"highest\": %llu, \"state\": %u, \"outside\": %u, \"malformed\": %u, \"too_big\": %u, \"expired\": %u, "
+			       "\"frozen\": %u, \"icmp\": %u, \"told\": %u, \"copies\": %u, \"slipped\": %u}\n",
 				i, d, (unsigned long long)hot[d].bytes, (unsigned long long)hot[d].packets,
-				hot[d].retransmits, hot[d].state, cold[d].outside, cold[d].malformed,
-				cold[d].too_big, cold[d].expired, cold[d].frozen, cold[d].icmp,
+				hot[d].retransmits, (unsigned long long)hot[d].seq_max, hot[d].state,
+				cold[d].outside, cold[d].malformed, cold[d].too_big, cold[d].expired,
+				cold[d].frozen, (unsigned)cold[d].icmp, (unsigned)cold[d].told,
 				(unsigned)hot[d].copies, pairs[i].slipped);
 	}
 }
 
+static void interfaces_attach(struct wire_table *table, char **names)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		interface_names[i] = names[i];
+		interfaces[i] = interface_index(names[i]);
+		bool is_same = i == 1 && interfaces[1] == interfaces[0];
+		if (!is_same && wire_table_attach(table, interfaces[i]) != 0)
+			die(names[i]);
+	}
+}
+
+/* `words` ends with NULL; the last one may be missing. */
 static int run_proxy(char **words)
 {
 	struct address listen_at = address_of(words[0], words[1]), server = address_of(words[2], words[3]);
@@ -219,12 +294,10 @@ static int run_proxy(char **words)
 		printf("SKIP %s\n", reason);
 		return 77;
 	}
-	for (unsigned i = 0; i < 2; i++) {
-		interfaces[i] = interface_index(words[4 + i]);
-		if (wire_table_attach(table, interfaces[i]) != 0)
-			die(words[4 + i]);
-	}
+	interfaces_attach(table, words + 4);
+	routes_make(words[7] != NULL ? words[7] : "neigh");
 	int listener = socket(listen_at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
 	if (bind(listener, &listen_at.any, listen_at.len) != 0 || listen(listener, 64) != 0)
 		die("listen");
 	bytes_wanted = strtoull(words[6], NULL, 10);
@@ -239,39 +312,73 @@ static int run_proxy(char **words)
 	return 0;
 }
 
-static int run_loss(char **words)
+static void lab_attach(int program, const char *name, int type)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = TCX_BEFORE);
+	if (bpf_link_create(program, (int)interface_index(name), (enum bpf_attach_type)type, &options) < 0)
+		die("attaching");
+}
+
+struct lab_task {
+	const char *loss, *repeat, *late; /* permille */
+	const char *lossy, *tagged, *marked; /* interfaces, or NULL */
+};
+
+static void lab_attach_all(const struct lab_loss_bpf *skeleton, const struct lab_task *task)
+{
+	if (task->lossy != NULL)
+		lab_attach(bpf_program__fd(skeleton->progs.lab_loss), task->lossy, TCX_INGRESS_TYPE);
+	if (task->tagged != NULL)
+		lab_attach(bpf_program__fd(skeleton->progs.lab_tag), task->tagged, TCX_EGRESS_TYPE);
+	if (task->marked != NULL) {
+		lab_attach(bpf_program__fd(skeleton->progs.lab_mark), task->marked, TCX_EGRESS_TYPE);
+		lab_attach(bpf_program__fd(skeleton->progs.lab_echo), task->marked, TCX_INGRESS_TYPE);
+	}
+}
+
+static int run_lab(const struct lab_task *task)
 {
 	struct lab_loss_bpf *skeleton = lab_loss_bpf__open();
 	if (skeleton == NULL)
 		die("opening");
-	skeleton->rodata->loss_permille = (uint32_t)strtoul(words[0], NULL, 10);
-	skeleton->rodata->repeat_permille = (uint32_t)strtoul(words[1], NULL, 10);
+	skeleton->rodata->loss_permille = (uint32_t)strtoul(task->loss, NULL, 10);
+	skeleton->rodata->repeat_permille = (uint32_t)strtoul(task->repeat, NULL, 10);
+	skeleton->rodata->late_permille = (uint32_t)strtoul(task->late, NULL, 10);
 	if (lab_loss_bpf__load(skeleton) != 0)
 		die("loading");
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = TCX_BEFORE);
-	int program = bpf_program__fd(skeleton->progs.lab_loss);
-	if (bpf_link_create(program, (int)interface_index(words[2]), (enum bpf_attach_type)TCX_INGRESS_TYPE,
-		    &options) < 0)
-		die("attaching");
+	lab_attach_all(skeleton, task);
 	printf("READY\n");
 	fflush(stdout);
 	char byte;
 	while (read(STDIN_FILENO, &byte, 1) > 0)
 		;
-	printf("{\"seen\": %llu, \"lost\": %llu, \"repeated\": %llu}\n",
-		(unsigned long long)skeleton->bss->lab_counts.seen,
-		(unsigned long long)skeleton->bss->lab_counts.lost,
-		(unsigned long long)skeleton->bss->lab_counts.repeated);
+	const struct lab_loss_bpf__bss *bss = skeleton->bss;
+	printf("{\"seen\": %llu, \"lost\": %llu, \"repeated\": %llu, \"late\": %llu, \"tagged\": %llu, "
+	       "\"marked\": %llu, \"echoed\": %llu}\n",
+		(unsigned long long)bss->lab_counts.seen, (unsigned long long)bss->lab_counts.lost,
+		(unsigned long long)bss->lab_counts.repeated, (unsigned long long)bss->lab_counts.late,
+		(unsigned long long)bss->lab_counts.tagged, (unsigned long long)bss->lab_counts.marked,
+		(unsigned long long)bss->lab_counts.echoed);
 	return 0;
 }
 
 int main(int count, char **words)
 {
-	if (count == 9 && strcmp(words[1], "proxy") == 0)
+	struct lab_task task = {.loss = "0", .repeat = "0", .late = "0"};
+	if ((count == 9 || count == 10) && strcmp(words[1], "proxy") == 0)
 		return run_proxy(words + 2);
-	if (count == 5 && strcmp(words[1], "loss") == 0)
-		return run_loss(words + 2);
-	fprintf(stderr,
-		"usage: lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE BYTES | loss N N INTERFACE\n");
-	return 2;
+	if (count == 6 && strcmp(words[1], "loss") == 0)
+		task = (struct lab_task){
+			.loss = words[2], .repeat = words[3], .late = words[4], .lossy = words[5]};
+	else if (count == 3 && strcmp(words[1], "tag") == 0)
+		task.tagged = words[2];
+	else if (count == 3 && strcmp(words[1], "mark") == 0)
+		task.marked = words[2];
+	else {
+		fprintf(stderr,
+			"usage: lab_wire proxy LISTEN PORT SERVER PORT CLIENT_SIDE SERVER_SIDE BYTES [WAY]\n"
+			"       lab_wire loss N N N INTERFACE | tag INTERFACE | mark INTERFACE\n");
+		return 2;
+	}
+	return run_lab(&task);
 }

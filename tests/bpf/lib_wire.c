@@ -43,9 +43,14 @@ int wire_rig_setup(void **state)
 		snprintf(reason, sizeof(reason), "no network namespace of our own: %s", strerror(errno));
 		return 0;
 	}
-	if (wire_table_create(PAIRS_MAX, &wire_rig_table, reason) != 0)
-		wire_rig_table = NULL;
-	return 0;
+	if (wire_table_create(PAIRS_MAX, &wire_rig_table, reason) == 0)
+		return 0;
+	wire_rig_table = NULL;
+	/* Where a reason is foreseen the tests are skipped.  The verifier's is ours to mend. */
+	bool is_ours = strstr(reason, "the programs did not load") != NULL;
+	if (is_ours)
+		print_error("%s\n", reason);
+	return is_ours ? -1 : 0;
 }
 
 int wire_rig_teardown(void **state)

@@ -1,4 +1,4 @@
-/* What the wire programs know of a pair: windows, ends, counters, hand-over, errors. */
+/* What the wire programs know of a pair: windows, ends, counters, hand-over. */
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -143,6 +143,9 @@ static void only_a_believable_reset_is_noted(void **state)
 		bool is_noted;
 	} cases[] = {
 		{0, REDIRECTED, true},
+		/* A guess has two numbers to hit, however much is in flight. */
+		{1, REDIRECTED, false},
+		{999, REDIRECTED, false},
 		{1000, REDIRECTED, true},
 		{1001, REDIRECTED, false},
 		{-1, REDIRECTED, false},
@@ -229,22 +232,6 @@ static void ends_are_noted_and_told_once(void **state)
 		assert_int_equal(events[i].direction, wanted[i].direction);
 		assert_int_equal(events[i].what, wanted[i].what);
 	}
-}
-
-static void a_syn_is_told_and_counted(void **state)
-{
-	(void)state;
-	wire_rig_need();
-	struct wire_pair *pair = wire_rig_pair(AF_INET, WIRE_ACTIVE);
-	struct segment segment = wire_segment(AF_INET);
-	segment.flags = SYN;
-	read_events();
-	assert_int_equal(answer(&segment), TO_STACK);
-	read_events();
-	assert_int_equal(events_count, 1);
-	assert_int_equal(events[0].what, WIRE_SYN);
-	assert_int_equal(pair->cold[0].syn, 1);
-	assert_int_equal(pair->hot[0].state, 0);
 }
 
 static void counters_are_exact_over_a_wrap(void **state)
@@ -366,52 +353,6 @@ static void drain_stands_by_what_the_stack_acknowledged(void **state)
 	}
 }
 
-static void errors_are_translated_back(void **state)
-{
-	(void)state;
-	wire_rig_need();
-	FOR_EACH_FAMILY(family)
-	for (unsigned kind = 0; kind < 5; kind++) {
-		struct wire_pair *pair = wire_rig_pair(*family, kind == 1 ? WIRE_DRAIN : WIRE_ACTIVE);
-		const struct wire_leg *client = wire_rig_leg(*family, 0), *server = wire_rig_leg(*family, 1);
-		struct endpoint router = server->far;
-		router.ip[3] ^= 1;
-		pair->hot[0].seq_max += 1000;
-		struct segment quoted = wire_segment(*family);
-		quoted.seq += kind == 2 ? 1001 : kind == 3 ? (uint32_t)-1 : 1000;
-		struct segment translated = wire_translated(&quoted), original = quoted;
-		original.ttl = translated.ttl;
-		struct packet packet, wanted;
-		icmp_make(&translated, &router, &server->near, kind == 4 ? 1 : 9, &packet);
-		icmp_make(&original, &client->near, &client->far, 8, &wanted);
-		assert_true(packet_is_sound(&packet));
-		struct run run = wire_run_both(&packet);
-		assert_int_equal(run.result, kind == 0 ? REDIRECTED : TO_STACK);
-		assert_untouched(kind == 0 ? &wanted : &packet, &run);
-		assert_int_equal(pair->cold[0].icmp, kind == 0);
-	}
-}
-
-static void an_error_cut_short_is_untouched(void **state)
-{
-	(void)state;
-	wire_rig_need();
-	FOR_EACH_FAMILY(family)
-	{
-		wire_rig_pair(*family, WIRE_ACTIVE);
-		struct segment quoted = wire_segment(*family), translated = wire_translated(&quoted);
-		const struct wire_leg *server = wire_rig_leg(*family, 1);
-		struct packet packet;
-		icmp_make(&translated, &server->far, &server->near, 9, &packet);
-		unsigned whole = packet.len;
-		for (packet.len = *family == AF_INET ? 34 : 54; packet.len < whole; packet.len++) {
-			struct run run = wire_run(&packet, &(struct run_options){0});
-			assert_int_equal(run.result, TO_STACK);
-			assert_untouched(&packet, &run);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,13 +361,10 @@ int main(void)
 		cmocka_unit_test(only_a_believable_reset_is_noted),
 		cmocka_unit_test(a_segment_without_acknowledgement_is_dropped),
 		cmocka_unit_test(ends_are_noted_and_told_once),
-		cmocka_unit_test(a_syn_is_told_and_counted),
 		cmocka_unit_test(counters_are_exact_over_a_wrap),
 		cmocka_unit_test(watch_notes_what_arrives_near),
 		cmocka_unit_test(drain_leaves_old_bytes_to_the_stack),
 		cmocka_unit_test(drain_stands_by_what_the_stack_acknowledged),
-		cmocka_unit_test(errors_are_translated_back),
-		cmocka_unit_test(an_error_cut_short_is_untouched),
 	};
 	return cmocka_run_group_tests(tests, wire_rig_setup, wire_rig_teardown);
 }

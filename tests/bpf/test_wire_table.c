@@ -43,23 +43,103 @@ static void a_pair_is_entered_once_and_taken_out(void **state)
 	assert_int_equal(wire_flow_add(wire_rig_table, PAIR + 1, others), -EAFNOSUPPORT);
 }
 
-static void the_table_is_bounded(void **state)
+static struct wire_leg *legs_of(unsigned pair)
+{
+	static struct wire_leg legs[2];
+	int family = pair % 2 == 0 ? AF_INET : AF_INET6;
+	memcpy(legs, wire_rig_leg(family, 0), sizeof(legs));
+	legs[0].far.port = (uint16_t)(1024 + pair);
+	legs[1].near.port = (uint16_t)(60000 - pair);
+	legs[1].near.ip[3] ^= (uint8_t)(pair >> 8);
+	return legs;
+}
+
+/* As the programs see it: in ACTIVE they drop numbers from far away. */
+static bool is_found(struct wire_table *table, const struct wire_leg *leg)
+{
+	struct segment segment = wire_segment(leg->far.family);
+	struct packet packet;
+	struct wire_table *kept = wire_rig_table;
+	segment.leg = *leg;
+	segment.seq += 0x40000000;
+	packet_make(&segment, &packet);
+	wire_rig_table = table;
+	struct run run = wire_run(&packet, &(struct run_options){0});
+	wire_rig_table = kept;
+	return run.result == DROPPED;
+}
+
+static void a_full_table_finds_every_pair_and_forgets_it(void **state)
+{
+	enum { PAIRS = 8192 };
+	struct wire_table *table;
+	char reason[WIRE_REASON_MAX];
+	(void)state;
+	wire_rig_need();
+	assert_int_equal(wire_table_create(PAIRS, &table, reason), 0);
+	assert_int_equal(wire_table_pairs_max(table), PAIRS);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		assert_int_equal(wire_flow_add(table, i, legs_of(i)), 0);
+		wire_flow_set_mode(table, i, WIRE_ACTIVE);
+	}
+	for (unsigned i = 0; i < PAIRS; i++)
+		for (unsigned leg = 0; leg < 2; leg++)
+			assert_true(is_found(table, &legs_of(i)[leg]));
+	for (unsigned i = 0; i < PAIRS; i += 2)
+		wire_flow_del(table, i, legs_of(i));
+	for (unsigned i = 0; i < PAIRS; i++) {
+		wire_table_pair(table, i)->mode = WIRE_ACTIVE;
+		for (unsigned leg = 0; leg < 2; leg++)
+			assert_int_equal(is_found(table, &legs_of(i)[leg]), i % 2);
+	}
+	wire_table_destroy(table);
+}
+
+/* Entries that nobody takes out are a mistake; here they fill both buckets. */
+static void a_full_bucket_refuses(void **state)
+{
+	struct wire_table *table;
+	char reason[WIRE_REASON_MAX];
+	(void)state;
+	wire_rig_need();
+	assert_int_equal(wire_table_create(2, &table, reason), 0);
+	unsigned added = 0;
+	int error = 0;
+	for (; error == 0; added++)
+		error = wire_flow_add(table, 1, legs_of(added));
+	assert_int_equal(error, -ENOSPC);
+	assert_in_range(added, 4, 9);
+	for (unsigned i = 0; i < added - 1; i++)
+		wire_flow_del(table, 1, legs_of(i));
+	assert_int_equal(wire_flow_add(table, 0, legs_of(added - 1)), 0);
+	wire_table_destroy(table);
+}
+
+/* What a slot names is compared: the index alone, or the ports alone, are not believed. */
+static void a_slot_is_not_believed_without_the_addresses(void **state)
 {
 	(void)state;
 	wire_rig_need();
-	struct wire_table *small;
-	char reason[WIRE_REASON_MAX];
-	assert_int_equal(wire_table_create(2, &small, reason), 0);
-	struct wire_leg legs[2] = {*wire_rig_leg(AF_INET6, 0), *wire_rig_leg(AF_INET6, 1)};
-	int error = 0;
-	for (unsigned i = 0; i < 3; i++) {
-		legs[0].far.port++;
-		legs[1].near.port++;
-		error = wire_flow_add(small, i % 2, legs);
-		assert_int_equal(error, i < 2 ? 0 : -ENOSPC);
-	}
-	assert_int_equal(wire_table_pairs_max(small), 2);
-	wire_table_destroy(small);
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned what = 0; what < 5; what++) {
+			struct wire_table *table = wire_rig_table;
+			int family = i == 0 ? AF_INET : AF_INET6;
+			struct wire_pair *pair = wire_rig_pair(family, WIRE_ACTIVE);
+			const struct wire_leg *leg = wire_rig_leg(family, 0);
+			struct wire_path *back = &pair->path[1];
+			assert_true(is_found(table, leg));
+			if (what == 0)
+				back->daddr[i * 3] ^= 1;
+			if (what == 1)
+				back->saddr[i * 3] ^= 1;
+			if (what == 2)
+				back->dport ^= 1;
+			if (what == 3)
+				back->sport ^= 1;
+			if (what == 4)
+				pair->family = (uint16_t)(AF_INET + AF_INET6 - family);
+			assert_false(is_found(table, leg));
+		}
 }
 
 static void interfaces_are_attached_once(void **state)
@@ -122,7 +202,7 @@ static void numbers_are_mapped_from_the_sockets(void **state)
 	assert_int_equal(pair->hot[0].window_max, 10 + 5 + 10);
 	assert_int_equal(pair->hot[1].window_max, 9);
 
-	/* Ten bytes slip into a socket; then all is read, and acknowledged past the socket. */
+	/* Ten bytes slip into a socket; then all is read, and acknowledged to the socket. */
 	assert_false(wire_flow_is_drained(wire_rig_table, PAIR, snapshots));
 	snapshots[1].rcv_nxt = snapshots[1].copied_seq = 60;
 	assert_int_equal(wire_flow_follow(wire_rig_table, PAIR, snapshots), 10);
@@ -131,6 +211,9 @@ static void numbers_are_mapped_from_the_sockets(void **state)
 	assert_int_equal((uint32_t)pair->hot[1].seq_max, 60);
 	assert_false(wire_flow_is_drained(wire_rig_table, PAIR, snapshots));
 	pair->hot[0].ack_max = 5000;
+	assert_false(wire_flow_is_drained(wire_rig_table, PAIR, snapshots));
+	snapshots[0].snd_una = 5000;
+	snapshots[1].has_holes = 1;
 	assert_true(wire_flow_is_drained(wire_rig_table, PAIR, snapshots));
 
 	snapshots[1].scale_receive = 8;
@@ -254,6 +337,50 @@ static void copies_are_made_to_fit_the_socket(void **state)
 	}
 }
 
+/* It may have been forwarded more than the socket has seen: DRAIN leaves resets to the socket. */
+static void a_reset_while_draining_is_made_to_fit_the_socket(void **state)
+{
+	static const struct {
+		uint32_t lead; /* of 500 bytes that were sent and not acknowledged */
+		bool is_believed;
+	} cases[] = {{0, true}, {500, true}, {200, false}, {501, false}};
+	(void)state;
+	wire_rig_need();
+	for (size_t i = 0; i < ARRAY_LENGTH(families); i++)
+		for (size_t k = 0; k < ARRAY_LENGTH(cases); k++) {
+			struct connection connection;
+			struct wire_snapshot snapshots[2];
+			connection_open(&connection, families[i]);
+			struct wire_leg legs[2] = {connection.leg, connection.leg};
+			assert_int_equal(wire_snapshot_take(wire_rig_table, legs, snapshots), 0);
+			legs[1].far.port ^= 1;
+			assert_int_equal(wire_flow_add(wire_rig_table, PAIR + 1, legs), 0);
+			struct wire_pair *pair = wire_table_pair(wire_rig_table, PAIR + 1);
+			uint32_t acknowledged = snapshots[0].rcv_nxt + 1000;
+			pair->hot[1].ack_max = acknowledged;
+			pair->hot[0].seq_max = acknowledged + 500;
+			wire_flow_set_mode(wire_rig_table, PAIR + 1, WIRE_DRAIN);
+			struct segment segment = {.family = families[i],
+				.leg = connection.leg,
+				.seq = acknowledged + cases[k].lead,
+				.ack = snapshots[0].snd_nxt + 44,
+				.flags = RST | ACK};
+			struct segment expected = segment;
+			if (cases[k].is_believed) {
+				expected.seq = snapshots[0].rcv_nxt;
+				expected.ack = snapshots[0].snd_nxt;
+			}
+			struct packet packet, wanted;
+			packet_make(&segment, &packet);
+			packet_make(&expected, &wanted);
+			struct run run = wire_run(&packet, &(struct run_options){0});
+			assert_int_equal(run.result, TO_STACK);
+			assert_untouched(&wanted, &run);
+			wire_flow_del(wire_rig_table, PAIR + 1, legs);
+			connection_close(&connection);
+		}
+}
+
 static uint32_t seed;
 
 static uint32_t random_below(uint32_t limit)
@@ -346,11 +473,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pair_is_entered_once_and_taken_out),
-		cmocka_unit_test(the_table_is_bounded),
+		cmocka_unit_test(a_full_table_finds_every_pair_and_forgets_it),
+		cmocka_unit_test(a_full_bucket_refuses),
+		cmocka_unit_test(a_slot_is_not_believed_without_the_addresses),
 		cmocka_unit_test(interfaces_are_attached_once),
 		cmocka_unit_test(numbers_are_mapped_from_the_sockets),
 		cmocka_unit_test(snapshots_show_both_sockets),
 		cmocka_unit_test(copies_are_made_to_fit_the_socket),
+		cmocka_unit_test(a_reset_while_draining_is_made_to_fit_the_socket),
 		cmocka_unit_test(random_packets_keep_length_and_sums),
 		cmocka_unit_test(the_missing_capability_is_named),
 	};

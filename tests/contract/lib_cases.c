@@ -1,4 +1,5 @@
-/* Every case times every engine times every family: one cmocka test each. */
+/* Every case times every engine times every loop that it runs on times every family:
+ * one cmocka test each. */
 #include "lib_cases.h"
 
 #include <netinet/in.h>
@@ -14,7 +15,7 @@
 
 struct combination {
 	const struct engine_case *row;
-	const char *engine;
+	const char *engine, *loop;
 	enum family family;
 	char name[200];
 };
@@ -33,13 +34,17 @@ static bool has_ipv6(void)
 	return fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
-static bool is_available(const char *engine)
+/* NULL, or why not. */
+static const char *refusal_of(const struct combination *combination)
 {
-	const struct relay_engine *found = relay_engine_find(engine);
+	const struct relay_engine *engine = relay_engine_find(combination->engine);
+	const char *refusal = loop_backend_unavailable(combination->loop);
 	struct kernel_facts facts;
 
-	kernel_facts_probe(&facts);
-	return found == NULL || found->unavailable(&facts) == NULL;
+	if (refusal != NULL || engine == NULL)
+		return refusal;
+	kernel_facts_probe(NULL, &facts);
+	return engine->unavailable(&facts);
 }
 
 static bool is_in_scope(const struct combination *combination)
@@ -50,6 +55,9 @@ static bool is_in_scope(const struct combination *combination)
 
 	/* Nothing of these lines ever meets an interface; tests/e2e has a lab for takeovers. */
 	if (engine != NULL && engine->takeover != NULL)
+		return false;
+	/* It lives on the loop's ring. */
+	if (strcmp(combination->engine, "uring") == 0 && strcmp(combination->loop, "uring") != 0)
 		return false;
 	if ((scope & CASE_TCP_ONLY) && combination->family == FAMILY_UNIX)
 		return false;
@@ -65,41 +73,60 @@ static void combination_run(void **state)
 		print_message("skipped: no IPv6 on the loopback interface\n");
 		skip();
 	}
-	if (!is_available(combination->engine)) {
-		print_message("skipped: the kernel does not allow %s\n", combination->engine);
+	const char *refusal = refusal_of(combination);
+	if (refusal != NULL) {
+		print_message("skipped: %s\n", refusal);
 		skip();
 	}
-	rig_open(&rig, combination->engine, combination->family, combination->row->limits);
+	rig_open(&rig, combination->engine, combination->loop, combination->family, combination->row->limits);
 	combination->row->run(&rig);
 	rig_close(&rig);
 }
 
+static size_t names_count(const char *const *names)
+{
+	size_t count = 0;
+
+	while (names[count] != NULL)
+		count++;
+	return count;
+}
+
+/* The combination of that number, counted through like digits. */
+static void combination_choose(
+	struct combination *combination, const struct engine_case *cases, size_t number)
+{
+	const char *const *engines = relay_engine_names(), *const *loops = loop_backend_names();
+	size_t families_count = ARRAY_LENGTH(family_names);
+
+	combination->family = (enum family)(number % families_count);
+	number /= families_count;
+	combination->loop = loops[number % names_count(loops)];
+	number /= names_count(loops);
+	combination->engine = engines[number % names_count(engines)];
+	combination->row = &cases[number / names_count(engines)];
+	(void)snprintf(combination->name, sizeof(combination->name), "%s on %s, %s: %s", combination->engine,
+		combination->loop, family_names[combination->family], combination->row->name);
+}
+
 int engine_cases_run(const char *group, const struct engine_case *cases, size_t count)
 {
-	const char *const *engines = relay_engine_names();
 	const struct sigaction ignore = {.sa_handler = SIG_IGN};
-	size_t engines_count = 0, made = 0;
-
-	/* As the daemon does: splice(2) cannot be told not to raise it. */
-	if (sigaction(SIGPIPE, &ignore, NULL) != 0)
-		abort();
-	while (engines[engines_count] != NULL)
-		engines_count++;
-	size_t total = count * engines_count * ARRAY_LENGTH(family_names);
+	size_t made = 0,
+	       total = count * ARRAY_LENGTH(family_names) * names_count(relay_engine_names()) *
+		names_count(loop_backend_names());
 	struct combination *combinations = calloc(total, sizeof(*combinations));
 	struct CMUnitTest *tests = calloc(total, sizeof(*tests));
-	if (combinations == NULL || tests == NULL)
+
+	/* As the daemon does: splice(2) cannot be told not to raise it. */
+	if (combinations == NULL || tests == NULL || sigaction(SIGPIPE, &ignore, NULL) != 0)
 		abort();
 	for (size_t i = 0; i < total; i++) {
 		struct combination *combination = &combinations[made];
 
-		combination->row = &cases[i / (engines_count * ARRAY_LENGTH(family_names))];
-		combination->engine = engines[i / ARRAY_LENGTH(family_names) % engines_count];
-		combination->family = (enum family)(i % ARRAY_LENGTH(family_names));
+		combination_choose(combination, cases, i);
 		if (!is_in_scope(combination))
 			continue;
-		(void)snprintf(combination->name, sizeof(combination->name), "%s, %s: %s",
-			combination->engine, family_names[combination->family], combination->row->name);
 		tests[made++] = (struct CMUnitTest){
 			.name = combination->name,
 			.test_func = combination_run,

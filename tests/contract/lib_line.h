@@ -25,6 +25,7 @@ struct rig_limits {
 	uint32_t buffer_bytes, pipe_bytes, pipes_max;
 	uint64_t held_bytes_max;
 	uint32_t wake_bytes;
+	uint32_t ring_bytes; /* 0: roomy */
 };
 
 struct rig {
@@ -71,8 +72,9 @@ struct line {
 	bool stops_on_half_close; /* the owner calls relay_stop() in the callback */
 };
 
-/* limits may be NULL.  The names of engine and family are checked here. */
-void rig_open(struct rig *rig, const char *engine, enum family family, const struct rig_limits *limits);
+/* limits may be NULL. */
+void rig_open(struct rig *rig, const char *engine, const char *loop, enum family family,
+	const struct rig_limits *limits);
 /* Closes what lines are left; then nothing may be left of anything. */
 void rig_close(struct rig *rig);
 bool rig_is_tcp(const struct rig *rig);

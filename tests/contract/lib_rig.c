@@ -9,7 +9,14 @@
 #include "base/fd.h"
 #include "base/hash.h"
 
-enum { CASE_LIMIT_MS = 10000, IDLE_STEPS = 8, IDLE_WAIT_MS = 10, SETTLED_PASSES = 3, SETTLE_WAIT_MS = 1 };
+enum {
+	CASE_LIMIT_MS = 10000,
+	IDLE_STEPS = 8,
+	IDLE_WAIT_MS = 10,
+	SETTLED_PASSES = 3,
+	SETTLE_WAIT_MS = 1,
+	RING_BYTES_ROOMY = 4 << 20
+};
 
 static const struct rig_limits limits_roomy = {
 	.buffer_bytes = 128 * 1024,
@@ -90,6 +97,7 @@ void line_check_let_go(const struct line *line)
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
 		assert_int_equal(relay_held_bytes(relay, side), 0);
 		assert_null(relay->directions[side].held);
+		assert_null(relay->directions[side].flow);
 		assert_null(relay->directions[side].batch);
 		assert_false(loop_watch_is_live(&relay->ends[side].watch));
 	}
@@ -119,7 +127,8 @@ static void on_end(struct relay *relay, enum relay_outcome outcome, enum relay_s
 		near_close(line);
 }
 
-void rig_open(struct rig *rig, const char *engine, enum family family, const struct rig_limits *limits)
+void rig_open(struct rig *rig, const char *engine, const char *loop, enum family family,
+	const struct rig_limits *limits)
 {
 	*rig = (struct rig){
 		.engine = engine,
@@ -130,7 +139,9 @@ void rig_open(struct rig *rig, const char *engine, enum family family, const str
 	};
 	fds_list(rig->fds_before, sizeof(rig->fds_before));
 	list_init(&rig->lines);
-	rig->loop = loop_create();
+	if (rig->limits.ring_bytes == 0)
+		rig->limits.ring_bytes = RING_BYTES_ROOMY;
+	rig->loop = loop_create_named(loop);
 	assert_non_null(rig->loop);
 	const struct relay_worker_options options = {
 		.loop = rig->loop,
@@ -139,6 +150,7 @@ void rig_open(struct rig *rig, const char *engine, enum family family, const str
 		.pipes_max = rig->limits.pipes_max,
 		.held_bytes_max = rig->limits.held_bytes_max,
 		.wake_bytes = rig->limits.wake_bytes,
+		.ring_bytes = rig->limits.ring_bytes,
 		.on_half_closed = on_half_closed,
 		.on_side_failed = on_side_failed,
 		.on_end = on_end,
@@ -194,6 +206,9 @@ static void direction_check(const struct line *line, enum relay_side from)
 	uint64_t held_max =
 		limits->buffer_bytes > limits->pipe_bytes ? limits->buffer_bytes : limits->pipe_bytes;
 
+	if (direction->engine == &relay_engine_uring)
+		held_max = limits->ring_bytes;
+
 	assert_int_equal(direction->held != NULL, held > 0);
 	assert_true(held <= held_max || held <= prefix);
 	assert_true(direction->bytes <= line->far[from].sent);
@@ -204,7 +219,7 @@ static void direction_check(const struct line *line, enum relay_side from)
 static void rig_check(const struct rig *rig)
 {
 	const struct relay_worker *worker = &rig->worker;
-	uint64_t held = 0, prefixes = 0, pipes = 0;
+	uint64_t held = 0, prefixes = 0, pipes = 0, rings = 0;
 
 	for (struct list *node = rig->lines.next; node != &rig->lines; node = node->next) {
 		const struct line *line = container_of(node, struct line, node);
@@ -215,14 +230,17 @@ static void rig_check(const struct rig *rig)
 			direction_check(line, from);
 			if (direction->engine == &relay_engine_copy)
 				held += relay_held_bytes(&line->relay, from);
-			else
+			if (direction->engine == &relay_engine_splice)
 				pipes += direction->held != NULL;
+			if (direction->engine == &relay_engine_uring)
+				rings += relay_held_bytes(&line->relay, from);
 		}
 		prefixes += line->prefix_bytes;
 	}
 	assert_true(held <= worker->held_bytes);
 	assert_int_equal(held > 0, worker->held_bytes > 0);
 	assert_true(worker->held_bytes <= rig->limits.held_bytes_max + prefixes);
+	assert_true(rings <= rig->limits.ring_bytes);
 	assert_int_equal(pipes, worker->pipes_used);
 	assert_true(worker->pipes_used <= worker->pipes_made);
 	assert_true(worker->pipes_made <= rig->limits.pipes_max);

@@ -357,8 +357,7 @@ static void line_hold_last(struct line *line, enum relay_side from)
 {
 	while (relay_held_bytes(&line->relay, from) == 0) {
 		line_send(line, from, 4096);
-		rig_pass(line->rig, 0);
-		rig_pass(line->rig, 0);
+		rig_settle(line->rig);
 	}
 }
 

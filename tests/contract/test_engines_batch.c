@@ -19,10 +19,11 @@ static bool is_batched(const struct line *line, enum relay_side from)
 	return line->relay.directions[from].batch != NULL;
 }
 
-/* Copy is never woken for many, for its flows are those that pause. */
+/* Copy is never woken for many, for its flows are those that pause; nor is uring, whose
+ * wakings serve many flows. */
 static bool must_batch(const struct rig *rig)
 {
-	return rig_is_tcp(rig) && !rig_asks(rig, "copy");
+	return rig_is_tcp(rig) && !rig_asks(rig, "copy") && !rig_asks(rig, "uring");
 }
 
 /* Until it is woken for many, or enough for that has gone. */

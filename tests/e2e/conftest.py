@@ -18,6 +18,9 @@ Every test has a time limit of its own, 60 seconds unless marked `limit(seconds)
 it the test fails with the stacks of all threads.  Tests that need a program skip with
 its name when it is not installed.  After each test the daemon must be idle, must have
 closed every socket of its sessions and must end with status 0 on SIGTERM.
+
+SPLICED_LAB=on (or =plain, without offloads) runs the same tests between three network
+namespaces, with engine wire: see lib/place.py.  Needs root.
 """
 
 import contextlib
@@ -31,19 +34,29 @@ import tempfile
 
 import pytest
 
+from lib import place, servers
 from lib import proxy as proxy_module
-from lib import servers
 from lib.endpoints import FAMILIES, INTERNET_FAMILIES, Endpoint, accept
 from lib.proxy import BINARY, ENGINES, Proxy
 from lib.syslog import LogServer
 
 TEST_SECONDS = 60
+# Files by the beginning of their names, and why they are left out with SPLICED_LAB.
+NOT_IN_LAB = {
+    "test_bad_input": "no connection is made",
+    "test_bench_": "it is not about the daemon",
+    "test_wire": "it makes its own lab",
+}
+# Of so many sessions and more wire must carry so large a part (many end before it can).
+CARRIED_FROM_SESSIONS, CARRIED_SHARE_MIN = 500, 0.1
 # Files whose tests share a server that is dear to start: one process runs them all.
 SHARED_FILES = ("test_postgresql.py", "test_mariadb.py", "test_http.py", "test_ssh.py", "test_redis.py")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes longer than 15 seconds")
+    config.addinivalue_line("markers", "not_in_lab(reason): makes no sense with SPLICED_LAB")
+    config.addinivalue_line("markers", "quick: chosen for the short runs in a lab (tools/test.py)")
     config.addinivalue_line("markers", "limit(seconds): the time limit of this test")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -88,6 +101,30 @@ def pytest_runtest_protocol(item):
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, previous)
+
+
+def pytest_runtest_setup(item):
+    if not place.MODE:
+        return
+    marker, name = item.get_closest_marker("not_in_lab"), item.path.name
+    reasons = [reason for start, reason in NOT_IN_LAB.items() if name.startswith(start)]
+    if marker or reasons:
+        pytest.skip(f"not in a lab: {marker.args[0] if marker else reasons[0]}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lab():
+    """The hosts of SPLICED_LAB; at the end wire must have had its part."""
+    if not place.MODE:
+        yield None
+        return
+    if place.missing():
+        pytest.skip(f"a network lab: {place.missing()}")
+    with place.running_lab(are_offloads_on=place.MODE == "on") as made:
+        yield made
+    carried, sessions = proxy_module.CARRIED["carried"], proxy_module.CARRIED["sessions"]
+    if sessions >= CARRIED_FROM_SESSIONS:
+        assert carried >= sessions * CARRIED_SHARE_MIN, f"wire carried {carried} of {sessions} sessions"
 
 
 @pytest.fixture(scope="session", autouse=True)

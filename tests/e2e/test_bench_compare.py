@@ -61,9 +61,10 @@ def test_a_quick_comparison_reports_in_all_forms(directory):
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads(kept.read_text())
     assert results["failures"] == [] and list(results["topologies"]) == topologies()
-    for table in results["topologies"].values():
+    placed, _ = subjects.place_subjects(names, topologies())
+    for place, table in results["topologies"].items():
         for workload, entry in table["workloads"].items():
-            assert list(entry["subjects"]) == names
+            assert list(entry["subjects"]) == placed[place]
             for name, row in entry["subjects"].items():
                 check_row(workload, name, row)
     text = page.read_text()
@@ -86,7 +87,7 @@ def check_row(workload, name, row):
     for record in row["rounds"]:
         assert record["errors"] == 0 and record["figures"]["throughput"] > 0
         assert record["figures"]["machine_cpu_s_per_unit"] > 0
-        assert name == "direct" or record["figures"]["proxy_cpu_s_per_unit"] > 0
+        assert name in subjects.PLAIN or record["figures"]["proxy_cpu_s_per_unit"] > 0
     if workload.startswith("bulk"):
         assert row["verified"]["bytes"] > 1_000_000
     if workload.startswith("bulk") and name == "haproxy-splice":
@@ -128,6 +129,43 @@ def test_idle_connections_cost_memory(directory):
     figures = rows["spliced-copy"]["rounds"][0]["figures"]
     assert 0 < figures["rss_bytes"] < 65536 and figures["slab_bytes"] > 0
     assert "rss_bytes" not in rows["direct"]["rounds"][0]["figures"]
+
+
+needs_wire = pytest.mark.skipif("veth" not in topologies() or not available("spliced-wire"),
+                                reason=f"relay wire over veth: {subjects.refuse_reason('spliced-wire', str(BINARY))}")
+
+
+@needs_wire
+@pytest.mark.limit(90)
+def test_wire_is_measured_over_veth_and_its_bytes_were_on_the_wire(directory):
+    kept = Path(directory) / "kept.json"
+    done = compare("--quick", "--rounds", 1, "--seconds", 0.3, "--topologies", ",".join(topologies()), "--workloads",
+                   "bulk-1,pingpong-64", "--subjects", "forward,spliced-copy,spliced-wire", "--json", kept)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads(kept.read_text())
+    assert [line.split(":")[0] for line in results["left_out"]] == ["loopback forward", "loopback spliced-wire"]
+    for workload, entry in results["topologies"]["veth"]["workloads"].items():
+        assert list(entry["subjects"]) == ["forward", "spliced-copy", "spliced-wire"]
+        on_wire, copied = (entry["subjects"][name]["rounds"][0] for name in ("spliced-wire", "spliced-copy"))
+        assert on_wire["spliced_bytes"] >= 0.9 * on_wire["load"]["bytes"] > 0, workload
+        # Nothing but the taking over is left to the process.
+        assert on_wire["figures"]["proxy_cpu_s_per_unit"] < copied["figures"]["proxy_cpu_s_per_unit"] / 5
+    assert "÷ forward" in done.stdout and "machine ÷ forward" in done.stdout
+
+
+@needs_wire
+@pytest.mark.limit(60)
+def test_connections_on_the_wire_cost_memory_in_its_tables(directory):
+    kept = Path(directory) / "kept.json"
+    done = compare("--quick", "--rounds", 1, "--seconds", 0.2, "--topologies", "veth", "--workloads", "quiet-2000",
+                   "--subjects", "spliced-wire", "--json", kept)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(kept.read_text())["topologies"]["veth"]["workloads"]["quiet-2000"]["subjects"]
+    figures = rows["spliced-wire"]["rounds"][0]["figures"]
+    assert figures["taken"] == 2000 <= figures["places"]
+    # The pair's own entry, its part of the hash tables, and two entries in them.
+    assert 448 < figures["place_bytes"] < figures["maps_bytes"] - 80 < 1024
+    assert "carried 2,000 of the connections on the wire" in done.stdout
 
 
 @pytest.mark.limit(60)
@@ -273,7 +311,7 @@ def test_congestion_control_and_a_limited_link_are_in_force(directory):
     assert done.returncode == 0, done.stdout + done.stderr
     table = json.loads(kept.read_text())["topologies"]["veth"]
     assert table["facts"] == {"congestion": name, "link": "100mbit", "has_namespace": True}
-    record = table["workloads"]["bulk-1"]["subjects"]["direct"]["rounds"][0]
+    record = table["workloads"]["bulk-1"]["subjects"]["forward"]["rounds"][0]
     assert 0.002 < record["figures"]["throughput"] < 0.02
     refused = compare("--congestion", "nosuch", "--quick")
     assert refused.returncode == 2 and "this kernel has no congestion control 'nosuch'" in refused.stderr

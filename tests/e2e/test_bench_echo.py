@@ -14,10 +14,12 @@ import pytest
 from lib.bench import SPLICEBENCH
 from lib.proxy import REPOSITORY
 
-sys.path.insert(0, str(REPOSITORY / "bench" / "echo"))
+sys.path[:0] = [str(REPOSITORY / "bench" / "echo"), str(REPOSITORY / "bench")]
 
 import article_figures  # noqa: E402
+import article_proxied  # noqa: E402
 import article_report  # noqa: E402
+from splicebench import topology  # noqa: E402
 
 METHODS = ("naive", "iosubmit", "splice", "uring", "uring-link", "uring-sqpoll", "sockmap", "thread")
 # The others serve one connection after another, as their originals do.
@@ -268,6 +270,38 @@ def test_errors_and_unavailable_methods_are_rows():
     assert "| uring | – | – | unavailable: this build has no liburing |" in text
     assert re.search(r"\| sockmap \| 263 \| 1\.20× \|.*\| pattern 1, stalled 2 \|", text)
     assert "has bugs: **holds**; in 9 blocks: pattern 1, stalled 2." in text
+
+
+def test_the_part_with_a_proxy_has_ratios_to_routing():
+    def make(method, *medians, **more):
+        return [{"round": turn, "size": 2048, "has_busy_poll": False, "method": method, "is_dropped": False, "said": [],
+                 "trimmed": {"median": median}, "burst": {"blocks": 9, "errors": {}}, **more}
+                for turn, median in enumerate(medians)]
+
+    failed = {"round": 0, "size": 2048, "has_busy_poll": False, "method": "spliced-copy", "failure": "it fell"}
+    part = {"methods": list(article_proxied.METHODS), "unavailable": {"haproxy": "haproxy is not installed"},
+            "runs": [*make("forward", 40.0, 20.0), *make("spliced-wire", 42.0, 21.0), failed]}
+    text = "\n".join(article_report.report_topology("proxied", part, ["naive", "sockmap"]))
+    assert "| forward, µs | 30.0 (20.0–40.0) |" in text and "| spliced-wire ÷ forward | 1.05 (1.05–1.05) |" in text
+    assert "* haproxy: unavailable: haproxy is not installed" in text and "naive:" not in text
+    assert "* spliced-copy: 0 blocks, errors: failed 1; it said: it fell" in text
+    whole = article_report.plot_script({"topologies": {"proxied": part}, "methods": ["naive"]}, "x.svg")
+    assert "spliced-wire" not in whole and "proxied" not in whole
+
+
+def test_an_article_with_a_proxy_has_wire_where_it_can_be_had(tmp_path):
+    missing = topology.refuse_reason("veth")
+    if missing:
+        pytest.skip(missing)
+    kept = tmp_path / "article.json"
+    done = subprocess.run(
+        ["/usr/bin/python3", str(REPOSITORY / "bench" / "article.py"), "--binary", str(SPLICEBENCH), "--topologies",
+         "proxied", "--sizes", "2k", "--rounds", "1", "--seconds", "0.3", "--json", str(kept)],
+        capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    part = json.loads(kept.read_text())["topologies"]["proxied"]
+    measured = {one["method"] for one in part["runs"] if one.get("trimmed")}
+    assert measured | set(part["unavailable"]) == set(article_proxied.METHODS) and "forward" in measured
 
 
 def test_an_unknown_congestion_control_is_said():

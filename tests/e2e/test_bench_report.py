@@ -13,6 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from lib.bench_figures import asking_subject, record, results, row
+
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
@@ -20,31 +22,6 @@ import compare_main  # noqa: E402
 from splicebench import agreement, charts, costs, figures, options, programs, questions, report  # noqa: E402
 from splicebench import rounds, signals, steps, subjects, tables, topology, workloads  # noqa: E402
 from splicebench.programs import SubjectError, UsageError  # noqa: E402
-
-
-def record(throughput, p99=100.0, errors=0, noise=None):
-    return {"figures": {"throughput": throughput, "p50_us": 50.0, "p99_us": p99, "proxy_cpu_s_per_unit": 0.5,
-                        "machine_cpu_s_per_unit": 1.0, "softirq_s_per_unit": 0.2},
-            "load": {"connections": 64, "errors": {"reset": errors}, "errors_total": errors},
-            "costs": {"steal_share": 0.0, "foreign_share": 0.0}, "errors": errors, "noise": noise}
-
-
-def row(*values, **more):
-    return {"verified": {"bytes": 10**9, "wrong": None}, "rounds": [record(value) for value in values],
-            "dropped": [], "failed": None, "watched": None, **more}
-
-
-def results(**rows):
-    entry = {"kind": "pingpong", "connections": 64,
-             "subjects": {name.replace("_", "-"): value for name, value in rows.items()}}
-    return {"format": rounds.FORMAT, "command": "splicebench compare --quick", "mode": "quick", "rounds": 3,
-            "seconds": 0.5, "warmup": 0.1, "elapsed_s": 61.2, "limits": {"steal": 0.03, "foreign": 0.1},
-            "facts": {"cpu": "A processor", "cpus": 2, "memory_bytes": 1 << 33, "kernel": "6.1", "congestion": "cubic",
-                      "is_root": True, "cpu_proxy": 0, "cpu_load": 1, "versions": {"haproxy": "HAProxy version 2.6"},
-                      "date": "2024-02-03"},
-            "left_out": ["nginx-64k: nginx is not installed"], "failures": [],
-            "topologies": {"loopback": {"facts": {"congestion": "cubic", "link": None, "has_namespace": True},
-                                        "workloads": {"pingpong-64": entry}}}}
 
 
 def run_main(*arguments):
@@ -231,7 +208,8 @@ def test_steps_are_shortened_to_keep_the_time_and_never_below_the_least():
 def plan_of(mode):
     names = {"quick": (workloads.QUICK, subjects.QUICK), "full": (workloads.DEFAULT, subjects.DEFAULT)}[mode]
     asked = SimpleNamespace(mode=mode, rounds={"quick": 3, "full": 5}[mode], watch=mode == "full", seconds=None)
-    return rounds.Plan(asked, ["loopback", "veth"], [workloads.ALL[name] for name in names[0]], names[1])
+    placed, _ = subjects.place_subjects(names[1], ["loopback", "veth"])
+    return rounds.Plan(asked, placed, [workloads.ALL[name] for name in names[0]])
 
 
 @pytest.mark.parametrize("mode, minutes", [("quick", 2), ("full", 20)])
@@ -247,7 +225,8 @@ def test_a_cpu_is_written_as_the_kernel_reads_it(cpu, mask):
 
 
 @pytest.mark.parametrize("value, text", [(None, "–"), (123456.7, "123,457"), (45.67, "45.7"), (1.234, "1.23"),
-                                         (0.1234, "0.123"), (0.0, "0.000"), (0.0123, "0.012"), (-3097.4, "-3,097")])
+                                         (0.1234, "0.123"), (0.0, "0.000"), (0.0123, "0.012"), (0.00012, "0.00012"),
+                                         (0.00002, "<0.0001"), (-0.00002, ">-0.0001"), (-3097.4, "-3,097")])
 def test_numbers_have_about_three_digits(value, text):
     assert tables.number(value) == text
 
@@ -255,7 +234,8 @@ def test_numbers_have_about_three_digits(value, text):
 @pytest.mark.parametrize("name, expected", [
     ("spliced-auto", ("auto", "")), ("spliced-splice", ("splice", "")),
     ("spliced-auto:wake-bytes=0+pipe-size=256k", ("auto", "wake-bytes 0 pipe-size 256k")),
-    ("spliced", None), ("spliced-auto:", None), ("spliced-auto:x", None)])
+    ("spliced-wire-peer", ("wire", "")), ("spliced-wire-peer:wake-bytes=0", ("wire", "wake-bytes 0")),
+    ("spliced-copy-peer", None), ("spliced", None), ("spliced-auto:", None), ("spliced-auto:x", None)])
 def test_a_subject_of_spliced_names_engine_and_tuning(name, expected):
     assert subjects.split_spliced(name) == expected
 
@@ -431,14 +411,15 @@ def test_rounds_measure_in_their_own_order(monkeypatch):
     plan = plan_of("quick")
     comparison = SimpleNamespace(plan=plan, where="")
     table = {workload.name: {"subjects": {}} for workload in plan.workloads}
+    names = plan.placed["loopback"]
     stage = SimpleNamespace(topology=SimpleNamespace(name="loopback"))
     for number in range(2):
         rounds.Comparison._each(comparison, "round", stage, table,
                                 lambda _stage, workload, name, _row: met.append((workload.name, name)), number)
-    orders = [[name for workload, name in met if workload == "bulk-1"][start:][:len(plan.subjects)]
-              for start in (0, len(plan.subjects))]
+    orders = [[name for workload, name in met if workload == "bulk-1"][start:][:len(names)]
+              for start in (0, len(names))]
     assert sorted(orders[0]) == sorted(orders[1]) and orders[0] != orders[1]
-    assert list(table["bulk-1"]["subjects"]) == plan.subjects
+    assert list(table["bulk-1"]["subjects"]) == names
 
 
 def test_no_topology_that_can_be_built_is_an_error_that_says_why(monkeypatch):
@@ -480,12 +461,6 @@ def test_loopback_without_namespaces_is_measured_as_it_is_with_a_note(monkeypatc
             pass
 
 
-def asking_subject(name, answers):
-    subject = subjects.Subject(name, SimpleNamespace(next_port=lambda: 1, server_address="a", proxy_address="b"), None)
-    subject.ask = lambda *_: answers.pop(0)
-    return subject
-
-
 def test_the_proxys_own_figures_are_the_last_it_gave_while_the_load_ran(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
@@ -513,9 +488,10 @@ def test_what_is_called_splicing_must_have_spliced_nearly_all_of_bulk(name, info
     subject = asking_subject(name, [info])
     if isinstance(expected, str):
         with pytest.raises(SubjectError, match=f"{name} did not splice: .*{expected}"):
-            subject.check_after_bulk(500)
+            subject.check_after_load("bulk", 500)
     else:
-        assert subject.check_after_bulk(500) == expected
+        assert subject.check_after_load("bulk", 500) == expected
+    assert subject.check_after_load("churn", 500) is None
 
 
 class FakeRun(contextlib.nullcontext):

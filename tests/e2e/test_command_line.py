@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from lib import place
 from lib.endpoints import Endpoint, accept
 from lib.flows import assert_same, receive_exactly
 from lib.pattern import pattern_bytes
@@ -55,7 +56,7 @@ def test_version_is_one_line(ours_only):
 def test_facts_list_every_engine(ours_only):
     done = run_daemon("-vv")
     assert done.returncode == 0
-    for name in ("auto", "copy", "splice"):
+    for name in ("auto", "copy", "splice", "uring"):
         assert re.search(rf"(?m)^  {name} +(available|unavailable: \S)", done.stdout), done.stdout
 
 
@@ -127,6 +128,7 @@ def test_a_background_start_survives_closed_standard_descriptors(directory, endp
     wait_until(lambda: not os.path.exists(f"/proc/{number}") or is_zombie(number), "the daemon to end")
 
 
+@pytest.mark.not_in_lab("the port is taken on another host")
 def test_a_background_start_that_fails_says_so_to_its_starter(write, closing):
     taken = Endpoint("ipv4")
     closing(taken.listen())
@@ -146,7 +148,7 @@ def quick_start(ours_only):
     started = []
 
     def start(*words):
-        started.append(subprocess.Popen([BINARY, *words], stdin=subprocess.DEVNULL,
+        started.append(subprocess.Popen([*place.prefix("proxy"), BINARY, *words], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
@@ -160,7 +162,8 @@ def quick_start(ours_only):
 def test_quick_start_relays(quick_start, endpoint, closing, engine, family):
     front, back = endpoint(family), endpoint(family)
     listener = closing(back.listen())
-    quick_start("--listen", front.text, "--to", back.text, "--relay", engine)
+    quick_start("--listen", place.fill_in(front.text, "proxy"), "--to", place.fill_in(back.text, "server"),
+                "--relay", engine)
     client = closing(wait_until(lambda: connected(front), "the listener"))
     server = closing(accept(listener))
     content = pattern_bytes(1 << 20)
@@ -180,7 +183,8 @@ def connected(front):
 def test_quick_start_with_several_servers_uses_them_in_turn(quick_start, endpoint, closing):
     front, backs = endpoint(), [endpoint(), endpoint()]
     listeners = [closing(back.listen()) for back in backs]
-    quick_start("--listen", front.text, "--to", ",".join(back.text for back in backs))
+    quick_start("--listen", place.fill_in(front.text, "proxy"),
+                "--to", place.fill_in(",".join(back.text for back in backs), "server"))
     first = closing(wait_until(lambda: connected(front), "the listener"))
     second = closing(front.connect())
     for listener in listeners:

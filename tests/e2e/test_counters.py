@@ -2,11 +2,14 @@
 
 import re
 
+import pytest
+
 from lib.endpoints import reset
 from lib.flows import receive_exactly, receive_to_end
 from lib.pattern import pattern_bytes
 from lib.waiting import wait_until
 
+pytestmark = pytest.mark.quick
 IN_BYTES, OUT_BYTES = 1_234_567, 7_654_321
 
 

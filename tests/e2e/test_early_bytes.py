@@ -9,6 +9,7 @@ from lib.endpoints import accept, fill_listen_queue
 from lib.flows import assert_received, assert_same, receive_exactly
 from lib.pattern import pattern_bytes
 
+pytestmark = pytest.mark.quick
 EARLY = pattern_bytes(40_000)
 
 

@@ -28,4 +28,5 @@ def test_bulk_flows(front, words):
 
 def test_an_exact_amount_arrives(front):
     report = json.loads(run_client("iperf3", "-c", front.host, "-p", front.port, "-n", "64M", "-J"))
-    assert report["end"]["sum_sent"]["bytes"] == 64 << 20
+    # A block more goes when the socket takes several in one go.
+    assert 64 << 20 <= report["end"]["sum_sent"]["bytes"] <= 65 << 20

@@ -6,6 +6,8 @@ from lib.endpoints import accept
 from lib.flows import assert_received, receive_exactly, receive_to_end
 from lib.peer_process import PeerProcess
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_killed_client_ends_the_connection_after_its_bytes(link):
     client = link.closing(PeerProcess("send", link.front, 100_000))
@@ -41,6 +43,7 @@ def test_a_killed_server_ends_the_connection(make_link, start_proxy, endpoint, c
         client.sendall(b"q" * 1000)
         server.order("send", "sent")
         data += receive_exactly(client, 50_000)
+        server.order("peek", "unread")
     server.kill()
     rest, ending = receive_to_end(client)
     assert rest == b"" and set(data) == set(b"y")

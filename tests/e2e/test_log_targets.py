@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from lib import place
 from lib.flows import receive_to_end
 from lib.syslog import LogServer
 from lib.waiting import wait_until
@@ -101,7 +102,7 @@ def test_a_long_line_is_cut_at_its_target(target, make_link):
 @pytest.mark.parametrize("kind", ["unix", "udp"])
 def test_a_target_that_cannot_be_reached_stops_nothing_and_is_reported(make_link, ours_only, directory, kind):
     """Traffic goes on; the daemon says so on its standard error."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+    with place.open_socket("proxy", socket.AF_INET, socket.SOCK_DGRAM) as holder:
         holder.bind(("127.0.0.1", 0))
         port = holder.getsockname()[1]
     path = os.path.join(directory, "missing.sock")

@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 
+from lib import place
 from lib.endpoints import Endpoint
 from lib.flows import receive_exactly, receive_to_end
 from lib.metrics_text import parse_metrics
@@ -37,8 +38,9 @@ class Page:
         return parse_metrics(self.fetch()[0])
 
 
-def fetch(place, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{place.port}{path}", timeout=10) as answer:
+def fetch(page, path):
+    url = f"http://{page.host}:{page.port}{path}"
+    with place.inside("client"), urllib.request.urlopen(url, timeout=10) as answer:
         return answer.read().decode(), answer.headers
 
 
@@ -75,11 +77,12 @@ def haproxy_families(directory):
     page, front, back = Endpoint("ipv4"), Endpoint("ipv4"), Endpoint("ipv4")
     config = f"{directory}/haproxy.cfg"
     with open(config, "w", encoding="utf-8") as file:
-        file.write("defaults\ntimeout connect 5s\ntimeout client 5s\ntimeout server 5s\n"
+        file.write(place.fill_in(
+                   "defaults\ntimeout connect 5s\ntimeout client 5s\ntimeout server 5s\n"
                    f"frontend page\nmode http\nbind {page.text}\n"
                    "http-request use-service prometheus-exporter\n"
-                   f"listen relayed\nmode tcp\nbind {front.text}\nserver one {back.text}\n")
-    with subprocess.Popen([program, "-f", config, "-db"], stderr=subprocess.DEVNULL) as process:
+                   f"listen relayed\nmode tcp\nbind {front.text}\nserver one {back.text}\n"))
+    with subprocess.Popen([*place.prefix("proxy"), program, "-f", config, "-db"], stderr=subprocess.DEVNULL) as process:
         def text():
             try:
                 return fetch(page, "/metrics")[0]

@@ -324,15 +324,17 @@ def test_a_waiting_session_can_be_shut_down(make_front, family):
     front.log.wait_for(r"<NOSRV> 0/0 KR ")
 
 
-def test_balance_source_goes_by_the_header(start_proxy, endpoint, closing):
+@pytest.mark.parametrize("balance,header", [("source", "PROXY TCP4 192.0.2.{0} 10.0.0.1 1 2\r\n"),
+                                            ("hash dst", "PROXY TCP4 192.0.2.1 10.0.0.{0} 1 2\r\n")])
+def test_balance_goes_by_the_header(start_proxy, endpoint, closing, balance, header):
     front, backs = endpoint("ipv4"), [endpoint("ipv4") for _ in range(4)]
     listeners = [closing(back.listen(timeout_s=0.02)) for back in backs]
     servers = "\n".join(f"server s{at} {back.text}" for at, back in enumerate(backs))
-    start_proxy(f"listen relayed\nbind {front.text} accept-proxy trusted any\nbalance source\n{servers}")
+    start_proxy(f"listen relayed\nbind {front.text} accept-proxy trusted any\nbalance {balance}\n{servers}")
 
     def choice(last):
         with front.connect() as client:
-            client.sendall(b"PROXY TCP4 192.0.2.%d 10.0.0.1 1 2\r\n" % last)
+            client.sendall(header.format(last).encode())
             while True:
                 for at, listener in enumerate(listeners):
                     try:

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from lib import place
 from lib.clients import run_client
 from lib.endpoints import Endpoint
 from lib.flows import receive_exactly, receive_to_end
@@ -14,6 +15,7 @@ from lib.runtime import RuntimeClient, parse_stat, stat_header
 from lib.servers import find_program
 from lib.waiting import wait_until
 
+MUCH_BYTES = 8 << 20
 INFO_FIELDS = ["Name", "Version", "Nbthread", "Process_num", "Pid", "Uptime", "Uptime_sec", "Ulimit-n", "Maxsock",
                "Maxconn", "CurrConns", "CumConns", "ConnRate", "MaxConnRate", "SessRate", "Maxpipes", "PipesUsed",
                "PipesFree", "DroppedLogs", "Stopping"]
@@ -29,10 +31,11 @@ def haproxy(directory):
     front, back = Endpoint("ipv4"), Endpoint("ipv4")
     config = f"{directory}/haproxy.cfg"
     with open(config, "w", encoding="utf-8") as file:
-        file.write(f"global\nstats socket {path} level admin\nnbthread 1\n"
+        file.write(place.fill_in(
+                   f"global\nstats socket {path} level admin\nnbthread 1\n"
                    f"defaults\nmode tcp\ntimeout connect 5s\ntimeout client 5s\ntimeout server 5s\n"
-                   f"listen relayed\nbind {front.text}\nserver one {back.text}\n")
-    with subprocess.Popen([program, "-f", config, "-db"], stderr=subprocess.DEVNULL) as process:
+                   f"listen relayed\nbind {front.text}\nserver one {back.text}\n"))
+    with subprocess.Popen([*place.prefix("proxy"), program, "-f", config, "-db"], stderr=subprocess.DEVNULL) as process:
         client = RuntimeClient(path)
 
         def is_ready():
@@ -131,7 +134,8 @@ def test_sessions_are_listed_while_they_last(make_link, ours_only, engine, famil
     identity = line.split(":")[0]
     for command in (f"show sess {identity}", "show sess all"):
         text = link.daemon.runtime.ask(command)
-        assert "4321" in text and (engine in ("auto",) or engine in text), text
+        # These carry a connection some time after its beginning.
+        assert "4321" in text and (engine in ("auto", "wire") or engine in text), text
         if family != "unix":
             assert f":{client.getsockname()[1]}" in text and "ESTABLISHED" in text
     client.close()
@@ -158,7 +162,7 @@ def test_thousands_of_sessions_can_be_listed(make_link, ours_only):
     assert len(pairs) == 1000
 
 
-@pytest.mark.parametrize("amount", [1000, 8 << 20])
+@pytest.mark.parametrize("amount", [1000, MUCH_BYTES])
 def test_show_relay_tells_which_engine_moved_what(make_link, ours_only, engine, amount):
     link = make_link(engine)
     client, server = link.pair()
@@ -178,7 +182,9 @@ def test_show_relay_tells_which_engine_moved_what(make_link, ours_only, engine, 
         return table if sum(table.values()) == amount + 1 else None
 
     table = wait_until(moved, "show relay to count every byte")
-    if engine != "auto":
+    if engine == "wire":
+        assert table[engine] > amount / 2 or amount < MUCH_BYTES
+    elif engine != "auto":
         assert table[engine] == amount + 1
 
 

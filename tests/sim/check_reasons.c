@@ -189,6 +189,7 @@ static void reason_check(const struct ending *ending)
 	case CLOSE_KILLED:
 	case CLOSE_SHUTDOWN:
 	case CLOSE_SERVER_DOWN:
+	case CLOSE_SERVER_UP:
 		SIM_CHECK(world.kills > 0, "killed by nobody");
 		return;
 	case CLOSE_NO_BACKEND:

@@ -112,6 +112,15 @@ static unsigned sessions_check(void (*check)(const struct session *session), uns
 	return holders;
 }
 
+/* In the queue that is for any server, and in those of single ones. */
+static unsigned waiting_sum(void)
+{
+	unsigned sum = world.backend->queue_cur;
+	for (unsigned i = 0; i < world.backend->servers_count; i++)
+		sum += world.backend->servers[i].queue_cur;
+	return sum;
+}
+
 void checkers_step(void)
 {
 	unsigned queued = 0, slots = 0;
@@ -126,8 +135,7 @@ void checkers_step(void)
 	}
 	SIM_CHECK(slots >= holders && slots <= holders + queued + world.limits.conn_total,
 		"%u sessions hold a server, but the slots taken are %u", holders, slots);
-	SIM_CHECK(world.backend->queue_cur <= queued, "%u sessions wait, but queue_cur is %u", queued,
-		world.backend->queue_cur);
+	SIM_CHECK(waiting_sum() <= queued, "%u sessions wait, but the queues have %u", queued, waiting_sum());
 }
 
 /* --- nothing left to do --- */
@@ -190,13 +198,16 @@ void checkers_idle(void)
 	for (unsigned i = 0; i < world.backend->servers_count; i++)
 		slots += world.backend->servers[i].conn_cur;
 	SIM_CHECK(slots == holders, "%u sessions hold a server, but the slots taken are %u", holders, slots);
-	SIM_CHECK(world.backend->queue_cur == queued, "%u sessions wait, but queue_cur is %u", queued,
-		world.backend->queue_cur);
+	SIM_CHECK(waiting_sum() == queued, "%u sessions wait, but the queues have %u", queued, waiting_sum());
 	for (unsigned i = 0; queued > 0 && i < world.backend->servers_count; i++) {
 		const struct server *server = &world.backend->servers[i];
-		bool has_slot = server->maxconn == 0 || server->conn_cur < server->maxconn;
-		SIM_CHECK(!has_slot || !server_is_usable(server) || server->config->is_backup,
-			"%u sessions wait although server %u has a slot", queued, i);
+		uint32_t limit = server_limit(server);
+		bool has_slot = limit == 0 || server->conn_cur < limit;
+		bool is_open = has_slot && server_is_usable(server);
+		SIM_CHECK(!is_open || server->config->is_backup || world.backend->queue_cur == 0,
+			"%u sessions wait although server %u has a slot", world.backend->queue_cur, i);
+		SIM_CHECK(!is_open || server->queue_cur == 0,
+			"%u sessions wait for server %u, which has a slot", server->queue_cur, i);
 	}
 	uint64_t tries = world.limits.conn_total + sim_now_us / (90 * SIM_US_PER_MS);
 	SIM_CHECK(world.limits.exhausted <= 4 + 2 * (tries + world.changes),
@@ -264,7 +275,7 @@ void checkers_end(void)
 		SIM_CHECK(world.backend->servers[i].conn_cur == 0, "server %u has %u slots taken at the end",
 			i, world.backend->servers[i].conn_cur);
 	SIM_CHECK(world.limits.conn_cur == 0 && world.frontend->conn_cur == 0 &&
-			world.backend->conn_cur == 0 && world.backend->queue_cur == 0,
+			world.backend->conn_cur == 0 && waiting_sum() == 0,
 		"a gauge is not back at 0");
 	counters_check();
 	check_reasons_end();

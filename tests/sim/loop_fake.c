@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "loop/ring.h"
 #include "loop/timer_wheel.h"
 #include "net_fake.h"
 #include "sim.h"
@@ -375,4 +376,45 @@ uint64_t loop_fake_timer_us(const struct loop *loop)
 	int wait_ms = timer_wheel_wait_ms(&loop->wheel, clock_monotonic_ms());
 	uint64_t timer_us = wait_ms < 0 ? SIM_NEVER : sim_now_us + (uint64_t)wait_ms * SIM_US_PER_MS;
 	return loop->hook != NULL && loop->hook_us < timer_us ? loop->hook_us : timer_us;
+}
+
+/* --- no ring --- */
+
+bool loop_has_ring(const struct loop *loop)
+{
+	(void)loop;
+	return false;
+}
+
+struct io_uring *loop_ring(struct loop *loop)
+{
+	(void)loop;
+	return NULL;
+}
+
+/* Nothing below is reached without one. */
+struct io_uring_sqe *loop_ring_entry(struct loop *loop)
+{
+	(void)loop;
+	CHECK(false);
+	return NULL;
+}
+
+void loop_ring_begin(struct loop *loop, struct io_uring_sqe *entry, struct ring_operation *operation)
+{
+	(void)loop;
+	(void)entry;
+	CHECK(operation == NULL);
+}
+
+void loop_ring_cancel(struct loop *loop, struct ring_operation *operation)
+{
+	(void)loop;
+	CHECK(operation == NULL);
+}
+
+void loop_ring_settle(struct loop *loop)
+{
+	(void)loop;
+	CHECK(false);
 }

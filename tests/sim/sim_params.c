@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
+
 struct sim_params sim_params;
 
 #define ROW(name)                                        \
@@ -22,6 +24,9 @@ static const struct {
 	ROW(engine),
 	ROW(is_splice_usable),
 	ROW(balance),
+	ROW(hash_type),
+	ROW(minconn),
+	ROW(slowstart_ms),
 	ROW(buffer_bytes),
 	ROW(pipe_bytes),
 	ROW(pipes_max),
@@ -210,7 +215,7 @@ void sim_params_draw(void)
 	params->workers = sim_between(1, 2);
 	params->servers = sim_between(1, 3);
 	params->backups = sometimes(150, params->servers);
-	params->balance = sim_below(5);
+	params->balance = sim_below(CONFIG_BALANCE_RANDOM + 1);
 	params->clients = sim_between(1, 10);
 	params->spread_ms = sim_chance(400) ? 0 : sim_below(3000);
 	params->stop_ms = sim_between(3000, 40000);
@@ -223,4 +228,7 @@ void sim_params_draw(void)
 	draw_relay(params);
 	draw_peers(params);
 	draw_faults(params);
+	params->hash_type = sim_below(CONFIG_HASH_MAGLEV + 1);
+	params->minconn = sometimes(200, 2);
+	params->slowstart_ms = sometimes(200, 2000);
 }

@@ -6,7 +6,8 @@
 
 struct sim_params {
 	/* the proxy */
-	unsigned workers, servers, backups, engine, is_splice_usable, balance;
+	unsigned workers, servers, backups, engine, is_splice_usable, balance, hash_type;
+	unsigned minconn, slowstart_ms;
 	unsigned buffer_bytes, pipe_bytes, pipes_max, wake_bytes, held_buffers, burst;
 	unsigned maxconn_global, maxconn_frontend, maxconn_bind, maxconn_server, maxqueue;
 	unsigned retries, redispatch_every, is_redispatch_last;

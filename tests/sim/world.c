@@ -44,6 +44,8 @@ static void servers_configure(void)
 		server->weight = 1 + sim_below(3);
 		server->maxconn = sim_params.maxconn_server;
 		server->maxqueue = sim_params.maxqueue;
+		server->minconn = sim_params.minconn;
+		server->slowstart_ms = sim_params.slowstart_ms;
 		server->is_backup = i >= count - sim_params.backups;
 		server->next = i + 1 < count ? server + 1 : NULL;
 		address_set(&server->address, NET_SERVER_PORT + i);
@@ -71,6 +73,8 @@ static void configure(void)
 	backend->name = "out";
 	backend->roles = CONFIG_ROLE_BACKEND;
 	backend->balance = (enum config_balance)(sim_params.balance % (CONFIG_BALANCE_RANDOM + 1));
+	backend->hash.type = (enum config_hash_type)(sim_params.hash_type % (CONFIG_HASH_MAGLEV + 1));
+	backend->fullconn = 6;
 	backend->random_draws = 2;
 	backend->retries = sim_params.retries;
 	backend->redispatch_interval = sim_params.is_redispatch_last ? -1 : (int)sim_params.redispatch_every;
@@ -140,6 +144,8 @@ void world_start(void)
 
 bool world_run(void)
 {
+	if (sim_params.slowstart_ms > 0)
+		backend_tick(world.backend);
 	bool was_busy = false;
 	unsigned first = sim_below(world.workers_count);
 	for (unsigned i = 0; i < world.workers_count; i++) {

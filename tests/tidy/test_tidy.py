@@ -36,6 +36,7 @@ BREACHES = [
     ("deep nesting", source("int f(void)\n{\n\t" + "if (a) {" * 5 + "}" * 5 + "\n}\n"), "nested 5 deep"),
     ("a banned call", source("int f(void)\n{\n\treturn atoi(a);\n}\n"), "atoi() is banned"),
     ("epoll outside the loop", source("int f(void)\n{\n\treturn epoll_wait(a);\n}\n"), "src/loop"),
+    ("io_uring outside the loop", source("int f(void)\n{\n\treturn io_uring_submit(a);\n}\n"), "src/loop"),
     ("printing to stdout", source('int f(void)\n{\n\treturn printf("x");\n}\n'), "write to stdout"),
     ("an include upwards", source('#include "session/session.h"\n'), "net may not include session/"),
     ("an include sideways", source('#include "relay/relay.h"\n'), "net may not include relay/"),

@@ -78,8 +78,11 @@ ALLOCATION_ALLOWED = {
     ("src/relay/wire_hub.c", "entries_make"),  # once a process
     ("src/relay/wire_hub.c", "wire_hub_create"),  # once a process
     ("src/relay/engine_splice.c", "pipe_create"),  # kept in a pool; maxpipes is the bound
+    ("src/relay/engine_uring.c", "open_worker"),  # once a worker
     ("src/session/choose.c", "enter_queue"),  # only a session that must wait; maxconn is the bound
 }
+# Those beside the loop that may speak io_uring.
+RING_USERS = {"src/relay/engine_uring.c", "src/relay/ring_probe.c"}
 STDOUT_CALL = r"\b(printf|vprintf|puts|putchar)\s*\(|\bstdout\b"
 STDOUT_ALLOWED = re.compile(r"^src/(main\.c|start/[^/]*\.c|.*reference[^/]*\.c)$")
 
@@ -276,6 +279,8 @@ class Tidy:
             return
         if layer_of(path) != "loop":
             self.report_matches(path, code, r"\bepoll_\w+\s*\(", "epoll belongs into src/loop")
+            if path not in RING_USERS:
+                self.report_matches(path, code, r"\bio_uring_\w+\s*\(", "io_uring belongs into src/loop")
         if not STDOUT_ALLOWED.match(path):
             self.report_matches(path, code, STDOUT_CALL, "only start, main and the reference printers write to stdout")
         if layer_of(path) in DATA_PATH_FOLDERS:

@@ -71,6 +71,7 @@ static inline void admin_fixture_open(struct admin_fixture *fixture)
 	instance->config = &fixture->config;
 	instance->control_loop = fixture->loop = loop_create();
 	assert_non_null(fixture->loop);
+	instance->loop_name = loop_backend_name(fixture->loop);
 	instance->limits.maxconn = 1000;
 	instance->started_ms = clock_monotonic_ms();
 	instance->started_wall_us = clock_wall_us();

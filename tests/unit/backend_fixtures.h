@@ -12,7 +12,7 @@
 
 #include "backend/backend.h"
 
-enum { FIXTURE_SERVERS_MAX = 64 };
+enum { FIXTURE_SERVERS_MAX = 128 };
 
 struct backend_fixture {
 	struct config_proxy proxy;
@@ -51,6 +51,45 @@ static inline struct server *backend_fixture_server(const struct backend_fixture
 {
 	assert_true(index < fixture->backend->servers_count);
 	return &fixture->backend->servers[index];
+}
+
+/* What a configuration may say about the way to a server, by one name. */
+struct backend_variant {
+	const char *name;
+	enum config_balance balance;
+	enum config_hash_type hash_type;
+	bool is_keyed;
+};
+
+static const struct backend_variant backend_variants[] = {
+	{"roundrobin", CONFIG_BALANCE_ROUNDROBIN, CONFIG_HASH_MAP_BASED, false},
+	{"static-rr", CONFIG_BALANCE_STATIC_RR, CONFIG_HASH_MAP_BASED, false},
+	{"leastconn", CONFIG_BALANCE_LEASTCONN, CONFIG_HASH_MAP_BASED, false},
+	{"first", CONFIG_BALANCE_FIRST, CONFIG_HASH_MAP_BASED, false},
+	{"random", CONFIG_BALANCE_RANDOM, CONFIG_HASH_MAP_BASED, false},
+	{"source map-based", CONFIG_BALANCE_SOURCE, CONFIG_HASH_MAP_BASED, true},
+	{"source consistent", CONFIG_BALANCE_SOURCE, CONFIG_HASH_CONSISTENT, true},
+	{"source maglev", CONFIG_BALANCE_SOURCE, CONFIG_HASH_MAGLEV, true},
+	{"hash map-based", CONFIG_BALANCE_HASH, CONFIG_HASH_MAP_BASED, true},
+	{"hash consistent", CONFIG_BALANCE_HASH, CONFIG_HASH_CONSISTENT, true},
+	{"hash maglev", CONFIG_BALANCE_HASH, CONFIG_HASH_MAGLEV, true},
+};
+enum { BACKEND_VARIANTS = sizeof(backend_variants) / sizeof(backend_variants[0]) };
+
+static inline void backend_fixture_init_variant(
+	struct backend_fixture *fixture, const struct backend_variant *variant, unsigned servers)
+{
+	backend_fixture_init(fixture, variant->balance, servers);
+	fixture->proxy.hash.type = variant->hash_type;
+	fixture->proxy.hash.has_avalanche = variant->hash_type != CONFIG_HASH_MAP_BASED;
+}
+
+static inline struct endpoint client_v4(uint32_t number)
+{
+	struct endpoint client = {.family = AF_INET, .port = (uint16_t)number};
+	const uint8_t ip[4] = {10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number};
+	memcpy(client.ip, ip, sizeof(ip));
+	return client;
 }
 
 /* The chosen server's index; -1: full; -2: none. */

@@ -1,6 +1,8 @@
 /* Who may be chosen: tiers, limits, retries; and the slots. */
 #include "backend/backend.h"
 
+#include <errno.h>
+
 #include "backend_fixtures.h"
 #include "base/status.h"
 
@@ -109,14 +111,16 @@ static void a_failed_server_is_avoided_while_there_is_another(void **state)
 {
 	struct backend_fixture fixture;
 	(void)state;
-	for (unsigned balance = CONFIG_BALANCE_ROUNDROBIN; balance <= CONFIG_BALANCE_RANDOM; balance++) {
-		backend_fixture_init(&fixture, balance, 2);
+	for (unsigned v = 0; v < BACKEND_VARIANTS; v++) {
+		backend_fixture_init_variant(&fixture, &backend_variants[v], 2);
 		fixture.servers[1].maxconn = 3;
 		backend_fixture_open(&fixture);
 		const struct choose_request request = {.avoid = backend_fixture_server(&fixture, 0)};
 		for (unsigned i = 0; i < 3; i++)
 			assert_int_equal(backend_fixture_choose(&fixture, &request), 1);
-		assert_int_equal(backend_fixture_choose(&fixture, &request), 0);
+		/* One that may have any number waiting is waited for rather. */
+		assert_int_equal(
+			backend_fixture_choose(&fixture, &request), backend_variants[v].is_keyed ? FULL : 0);
 		server_set_up(backend_fixture_server(&fixture, 1), false);
 		assert_int_equal(backend_fixture_choose(&fixture, &request), 0);
 		backend_fixture_close(&fixture);
@@ -157,6 +161,77 @@ static void counters_sum_over_the_workers(void **state)
 	backend_fixture_close(&fixture);
 }
 
+/* Calls until memory runs out; below 0 it does not. */
+static int calls_left = -1;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	if (calls_left == 0)
+		return NULL;
+	calls_left -= calls_left > 0;
+	return __real_calloc(count, size);
+}
+
+void *__wrap_malloc(size_t size)
+{
+	if (calls_left == 0)
+		return NULL;
+	calls_left -= calls_left > 0;
+	return __real_malloc(size);
+}
+
+/* At whichever call: nothing is left behind, which the sanitizer sees. */
+static void without_memory_there_is_no_backend(void **state)
+{
+	(void)state;
+	for (unsigned v = 0; v < BACKEND_VARIANTS; v++) {
+		struct backend_fixture fixture;
+		int result = -ENOMEM;
+		backend_fixture_init_variant(&fixture, &backend_variants[v], 3);
+		for (int calls = 0; result != 0; calls++) {
+			assert_in_range(calls, 0, 30);
+			calls_left = calls;
+			result = backend_create(&fixture.proxy, 1, &fixture.backend);
+			calls_left = -1;
+			assert_true(result == 0 || result == -ENOMEM);
+		}
+		assert_true(backend_fixture_choose(&fixture, NULL) >= 0);
+		backend_fixture_close(&fixture);
+	}
+}
+
+/* The ring keeps its places, and nobody is sent to a server that is away. */
+static void a_ring_that_cannot_grow_goes_on_as_it_is(void **state)
+{
+	struct backend_fixture fixture;
+	(void)state;
+	backend_fixture_init(&fixture, CONFIG_BALANCE_SOURCE, 2);
+	fixture.proxy.hash.type = CONFIG_HASH_CONSISTENT;
+	fixture.proxy.hash.has_avalanche = true;
+	backend_fixture_open(&fixture);
+	assert_true(backend_fixture_choose(&fixture, NULL) >= 0);
+	server_set_weight(backend_fixture_server(&fixture, 0), 200);
+	for (unsigned round = 0; round < 2; round++) {
+		calls_left = round == 0 ? 0 : -1;
+		server_set_up(backend_fixture_server(&fixture, 1), round == 1);
+		unsigned chosen[2] = {0};
+		for (uint32_t i = 0; i < 1000; i++) {
+			struct endpoint client = client_v4(i);
+			int index =
+				backend_fixture_choose(&fixture, &(struct choose_request){.client = &client});
+			chosen[index]++;
+		}
+		calls_left = -1;
+		assert_int_equal(chosen[1] > 0, round == 1);
+	}
+	backend_fixture_close(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +243,8 @@ int main(void)
 		cmocka_unit_test(a_failed_server_is_avoided_while_there_is_another),
 		cmocka_unit_test(a_retry_gets_the_same_server_or_none),
 		cmocka_unit_test(counters_sum_over_the_workers),
+		cmocka_unit_test(without_memory_there_is_no_backend),
+		cmocka_unit_test(a_ring_that_cannot_grow_goes_on_as_it_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,8 @@ static const char everything[] =
 	" chroot /var/empty\n daemon\n description \"two words\" and more\n uid 12\n gid 34\n user root\n group root\n"
 	" grace 2s\n hard-stop-after 1m\n node here\n pidfile /run/x.pid\n quiet\n set-dumpable\n"
 	" cpu-map 1 0-1\n cpu-map auto:1/1-2 3 5\n cpu-map 1/odd 7\n"
-	" maxconn 4000\n nbthread 4\n wire-interfaces eth0 eth1\n wire-connections 500\n ulimit-n 9000\n"
-	" maxpipes 50\n relay-tuning buffer-size 64k pipe-size 128k memory-max 1g wake-bytes 96k\n tune.maxaccept -1\n"
+	" loop epoll\n maxconn 4000\n nbthread 4\n wire-interfaces eth0 eth1\n wire-connections 500\n wire-peer\n ulimit-n 9000\n"
+	" maxpipes 50\n relay-tuning buffer-size 64k pipe-size 128k memory-max 1g wake-bytes 96k ring-size 1m\n tune.maxaccept -1\n"
 	" tune.rcvbuf.client 1k\n tune.rcvbuf.server 2k\n tune.sndbuf.client 3k\n tune.sndbuf.server 4k\n"
 	" metrics bind 127.0.0.1:9101 haproxy-names\n stats maxconn 7\n stats timeout 3s\n"
 	" stats socket /run/a.sock mode 660 user root group root level admin expose-fd listeners\n"
@@ -32,6 +32,7 @@ static const char everything[] =
 	" clitcpka-cnt 2\n clitcpka-idle 3\n clitcpka-intvl 4s\n srvtcpka-cnt 5\n srvtcpka-idle 6\n srvtcpka-intvl 7\n"
 	" log global\n log stderr format raw daemon\n log-tag defaulted\n relay copy\n source 127.0.0.2:1000-2000 interface lo\n"
 	" default-server weight 9 tfo backup disabled\n"
+	" hash-type maglev wt6 avalanche\n hash-balance-factor 150\n"
 	"frontend front from base\n"
 	" bind 127.0.0.1:8000-8001,[::1]:8000 name web backlog 11 maxconn 12 mss 1300 tcp-ut 4s tfo defer-accept"
 	" interface lo cc reno nice -5 shards 2 transparent v6only\n"
@@ -39,8 +40,9 @@ static const char everything[] =
 	" bind abns@name shards by-thread accept-proxy trusted unix\n"
 	" description of the front\n id 5\n log-format \"%ci %cp\"\n use_backend back\n default_backend both\n"
 	"backend back from base\n"
-	" server one 127.0.0.1:1 id 8 maxconn 90 minconn 9 maxqueue 91 tcp-ut 3s cc cubic weight 256 no-backup no-tfo enabled send-proxy no-send-proxy-v2\n"
-	" server two 127.0.0.1:+5 no-send-proxy send-proxy-v2 proxy-v2-options crc32c source 127.0.0.9:77 interface lo\n server three [::1] interface lo\n"
+	" server one 127.0.0.1:1 id 8 maxconn 90 minconn 9 maxqueue 91 tcp-ut 3s cc cubic weight 256 no-backup no-tfo enabled send-proxy no-send-proxy-v2"
+	" slowstart 4s on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions\n"
+	" server two 127.0.0.1:+5 no-send-proxy send-proxy-v2 proxy-v2-options crc32c source 127.0.0.9:77 interface lo track one\n server three [::1] interface lo\n"
 	"listen both from base\n"
 	" bind :8100\n enabled\n no option tcplog\n no log\n no option redispatch\n no option tcpka\n"
 	"defaults plain\n"
@@ -110,18 +112,21 @@ static void check_global(const struct config_global *global)
 	assert_string_equal(global->node, "here");
 	assert_string_equal(global->pidfile, "/run/x.pid");
 	assert_int_equal(global->maxconn, 4000);
+	assert_string_equal(global->loop, "epoll");
 	assert_int_equal(global->nbthread, 4);
 	assert_true(global->has_wire_interfaces);
 	assert_string_equal(global->wire_interfaces[0], "eth0");
 	assert_string_equal(global->wire_interfaces[1], "eth1");
 	assert_null(global->wire_interfaces[2]);
 	assert_int_equal(global->wire_connections, 500);
+	assert_true(global->has_wire_peer);
 	assert_int_equal(global->ulimit_n, 9000);
 	assert_int_equal(global->maxpipes, 50);
 	assert_int_equal(global->buffer_bytes, 65536);
 	assert_int_equal(global->pipe_bytes, 131072);
 	assert_int_equal(global->held_bytes_max, 1073741824);
 	assert_int_equal(global->wake_bytes, 98304);
+	assert_int_equal(global->ring_bytes, 1048576);
 	assert_int_equal(global->maxaccept, 100000);
 	assert_int_equal(global->client_rcvbuf, 1024);
 	assert_int_equal(global->server_rcvbuf, 2048);
@@ -151,7 +156,7 @@ static void check_stats_sockets(const struct config_stats_socket *first)
 	assert_int_equal(second->uid, 1);
 	assert_int_equal(second->gid, 2);
 	assert_int_equal(second->level, CONFIG_LEVEL_OPERATOR);
-	assert_int_equal(second->place.line, 38);
+	assert_int_equal(second->place.line, 40);
 	assert_null(second->next);
 }
 
@@ -189,6 +194,10 @@ static void check_base(const struct config_proxy *proxy)
 	assert_int_equal(proxy->retries, 5);
 	assert_int_equal(proxy->balance, CONFIG_BALANCE_RANDOM);
 	assert_int_equal(proxy->random_draws, 4);
+	assert_int_equal(proxy->hash.type, CONFIG_HASH_MAGLEV);
+	assert_int_equal(proxy->hash.function, CONFIG_HASH_WT6);
+	assert_true(proxy->hash.has_avalanche);
+	assert_int_equal(proxy->hash.balance_factor, 150);
 	assert_int_equal(proxy->rate_limit_sessions, 60);
 	assert_int_equal(proxy->redispatch_interval, 2);
 	assert_true(proxy->has_abortonclose && proxy->has_allbackups && proxy->has_contstats);
@@ -262,6 +271,11 @@ static void check_servers(const struct config_server *server)
 	assert_int_equal(server->maxconn, 90);
 	assert_int_equal(server->minconn, 9);
 	assert_int_equal(server->maxqueue, 91);
+	assert_int_equal(server->slowstart_ms, 4000);
+	assert_true(server->has_shutdown_on_down && server->has_backup_shutdown_on_up);
+	assert_null(server->tracked);
+	assert_ptr_equal(server->next->tracked, server);
+	assert_false(server->next->has_shutdown_on_down || server->next->has_backup_shutdown_on_up);
 	assert_int_equal(server->tcp_user_timeout_ms, 3000);
 	assert_string_equal(server->congestion, "cubic");
 	assert_int_equal(server->weight, 256);
@@ -343,12 +357,51 @@ static void the_reference_names_every_row(void **state)
 	free(page);
 }
 
+static void the_way_to_hash_is_as_written(void **state)
+{
+	const struct {
+		const char *lines;
+		enum config_balance balance;
+		struct config_hash hash;
+	} cases[] = {
+		{"balance static-rr", CONFIG_BALANCE_STATIC_RR, {.balance_factor = 0}},
+		{"balance source", CONFIG_BALANCE_SOURCE, {.balance_factor = 0}},
+		{"balance hash src_port", CONFIG_BALANCE_HASH, {.key = CONFIG_HASH_SRC_PORT}},
+		{"balance hash dst_port\n hash-type map-based", CONFIG_BALANCE_HASH,
+			{.key = CONFIG_HASH_DST_PORT}},
+		{"balance hash dst\n hash-type consistent", CONFIG_BALANCE_HASH,
+			{CONFIG_HASH_DST, CONFIG_HASH_CONSISTENT, CONFIG_HASH_SDBM, true, 0}},
+		{"hash-type consistent djb2\n balance source", CONFIG_BALANCE_SOURCE,
+			{CONFIG_HASH_SRC, CONFIG_HASH_CONSISTENT, CONFIG_HASH_DJB2, false, 0}},
+		{"hash-type maglev\n balance hash src\n hash-balance-factor 100", CONFIG_BALANCE_HASH,
+			{CONFIG_HASH_SRC, CONFIG_HASH_MAGLEV, CONFIG_HASH_SDBM, true, 100}},
+		{"hash-type map-based crc32 avalanche\n balance source", CONFIG_BALANCE_SOURCE,
+			{CONFIG_HASH_SRC, CONFIG_HASH_MAP_BASED, CONFIG_HASH_CRC32, true, 0}},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct config_fixture fixture;
+		char text[256];
+		snprintf(
+			text, sizeof(text), "listen l\n bind :1\n server s 1.2.3.4:1\n %s\n", cases[i].lines);
+		const struct config_proxy *proxy = config_fixture_accept(&fixture, text)->proxies;
+		assert_int_equal(proxy->balance, cases[i].balance);
+		assert_int_equal(proxy->hash.key, cases[i].hash.key);
+		assert_int_equal(proxy->hash.type, cases[i].hash.type);
+		assert_int_equal(proxy->hash.function, cases[i].hash.function);
+		assert_int_equal(proxy->hash.has_avalanche, cases[i].hash.has_avalanche);
+		assert_int_equal(proxy->hash.balance_factor, cases[i].hash.balance_factor);
+		config_fixture_release(&fixture);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_is_filled_in),
 		cmocka_unit_test(every_keyword_has_its_effect),
 		cmocka_unit_test(the_reference_names_every_row),
+		cmocka_unit_test(the_way_to_hash_is_as_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

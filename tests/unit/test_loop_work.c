@@ -15,25 +15,10 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "loop_fixtures.h"
 
 /* Passes a test may need until something promised has come. */
 enum { PASSES_MAX = 100, PASS_WAIT_MS = 100 };
-
-static struct loop *loop;
-
-static int loop_begin(void **state)
-{
-	(void)state;
-	loop = loop_create();
-	return loop ? 0 : -1;
-}
-
-static int loop_end(void **state)
-{
-	(void)state;
-	loop_destroy(loop);
-	return 0;
-}
 
 /* Tasks leave their letters here in the order they run. */
 static char track[32];
@@ -287,7 +272,7 @@ static void messages_pending_at_the_end_are_run(void **state)
 	loop_destroy(loop);
 	assert_string_equal(track, "a");
 	loop_destroy(NULL);
-	loop = loop_create();
+	loop = loop_create_named(backend);
 	assert_non_null(loop);
 }
 
@@ -386,5 +371,5 @@ int main(void)
 		cmocka_unit_test(a_hook_runs_after_every_pass_and_soon),
 	};
 
-	return cmocka_run_group_tests(tests, loop_begin, loop_end);
+	return LOOP_TESTS_RUN(tests);
 }

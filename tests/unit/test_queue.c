@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "backend/backend_internal.h"
 #include "backend_fixtures.h"
 #include "base/hash.h"
 #include "base/status.h"
@@ -56,10 +57,12 @@ static void fill(void)
 	assert_int_equal(backend_fixture_choose(&fixture, NULL), -1);
 }
 
+static const struct choose_request anyone;
+
 static void wait_in_queue(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		assert_true(backend_queue(fixture.backend, &waiters[i], loop, on_grant));
+		assert_true(backend_queue(fixture.backend, &anyone, &waiters[i], loop, on_grant));
 }
 
 static void slots_go_to_who_waits_longest(void **state)
@@ -138,6 +141,7 @@ static void a_newcomer_does_not_overtake_within_a_release(void **state)
 	fill();
 	wait_in_queue(1);
 	__atomic_fetch_sub(&first()->conn_cur, 1, __ATOMIC_SEQ_CST);
+	server_touch(first());
 	assert_int_equal(backend_fixture_choose(&fixture, NULL), -1);
 	const struct choose_request stick = {.stick = first()};
 	assert_int_equal(backend_fixture_choose(&fixture, &stick), -1);
@@ -207,7 +211,7 @@ static void maxqueue_bounds_the_queue_by_its_sum(void **state)
 		while (backend_fixture_choose(&fixture, NULL) >= 0)
 			;
 		while (admitted < WAITERS &&
-			backend_queue(fixture.backend, &waiters[admitted], loop, on_grant))
+			backend_queue(fixture.backend, &anyone, &waiters[admitted], loop, on_grant))
 			admitted++;
 		assert_int_equal(admitted, cases[i].admitted);
 		while (admitted > 0)
@@ -218,7 +222,7 @@ static void maxqueue_bounds_the_queue_by_its_sum(void **state)
 }
 
 /* Threads: each carries several sessions that choose, wait, give up and end. */
-enum { THREADS = 3, SESSIONS = 6, STEPS = 4000, SERVERS = 3, SLOTS = 2 };
+enum { THREADS = 3, SESSIONS = 6, STEPS = 1500, SERVERS = 3, SLOTS = 2 };
 
 struct hammer_session {
 	struct queue_waiter waiter;
@@ -228,6 +232,7 @@ struct hammer_session {
 
 struct hammer {
 	struct loop *loop;
+	bool may_stick;
 	struct hammer_session sessions[SESSIONS];
 	uint64_t seed;
 	uint64_t served;
@@ -253,14 +258,21 @@ static void on_hammer_grant(struct queue_waiter *waiter)
 
 static void hammer_begin(struct hammer *hammer, struct hammer_session *session)
 {
-	static const struct choose_request plain;
-	struct server *server = NULL;
-	enum choose_answer answer = backend_choose(fixture.backend, &plain, &server);
+	uint64_t dice = hash_mix(hammer->seed ^ 0x5555);
+	struct endpoint client = client_v4((uint32_t)dice);
+	struct server *server = backend_fixture_server(&fixture, dice >> 32 & 1);
+	struct choose_request request = {.client = &client};
+	/* Some come as retries on a server, some after a failure of it. */
+	if (hammer->may_stick && (dice >> 40) % 4 == 0)
+		request.stick = server;
+	if ((dice >> 40) % 4 == 1)
+		request.avoid = server;
+	enum choose_answer answer = backend_choose(fixture.backend, &request, &server);
 	if (answer == CHOSEN)
 		hammer_got(session, server);
 	if (answer == CHOOSE_FULL)
-		session->is_waiting =
-			backend_queue(fixture.backend, &session->waiter, hammer->loop, on_hammer_grant);
+		session->is_waiting = backend_queue(
+			fixture.backend, &request, &session->waiter, hammer->loop, on_hammer_grant);
 }
 
 static void hammer_end(struct hammer *hammer, struct hammer_session *session)
@@ -317,17 +329,20 @@ static void hammers_finish(struct hammer *hammers)
 	assert_false(is_busy);
 }
 
-static void threads_lose_no_slot(void **state)
+static void hammer_backend(const struct backend_variant *variant)
 {
 	static struct hammer hammers[THREADS];
 	pthread_t threads[THREADS];
-	(void)state;
-	backend_fixture_init(&fixture, CONFIG_BALANCE_LEASTCONN, SERVERS);
-	for (unsigned i = 0; i < SERVERS; i++)
+	backend_fixture_init_variant(&fixture, variant, SERVERS);
+	for (unsigned i = 0; i < SERVERS; i++) {
 		fixture.servers[i].maxconn = SLOTS;
+		fixture.servers[i].slowstart_ms = i == 0 ? 20 : 0;
+		fixture.servers[i].maxqueue = i == 1 ? 2 : 0;
+	}
+	fixture.proxy.hash.balance_factor = 150;
 	backend_fixture_open(&fixture);
 	for (unsigned i = 0; i < THREADS; i++) {
-		hammers[i] = (struct hammer){.loop = loop_create(), .seed = i * 1000000};
+		hammers[i] = (struct hammer){.loop = loop_create(), .seed = i * 1000000, .may_stick = true};
 		assert_int_equal(pthread_create(&threads[i], NULL, hammer_thread, &hammers[i]), 0);
 	}
 	/* An operator meanwhile. */
@@ -335,6 +350,9 @@ static void threads_lose_no_slot(void **state)
 		server_set_admin(backend_fixture_server(&fixture, 0), i & 1 ? SERVER_READY : SERVER_MAINT);
 		server_set_weight(backend_fixture_server(&fixture, 1), 1 + i % 3);
 		assert_non_null(server_state_name(backend_fixture_server(&fixture, 0)));
+		assert_in_range(server_throttle_percent(backend_fixture_server(&fixture, 0)), 0, 100);
+		(void)server_weight_now(backend_fixture_server(&fixture, 0));
+		backend_tick(fixture.backend);
 	}
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
@@ -342,6 +360,7 @@ static void threads_lose_no_slot(void **state)
 	assert_int_equal(fixture.backend->queue_cur, 0);
 	for (unsigned i = 0; i < SERVERS; i++) {
 		assert_int_equal(backend_fixture_server(&fixture, i)->conn_cur, 0);
+		assert_int_equal(backend_fixture_server(&fixture, i)->queue_cur, 0);
 		assert_in_range(backend_fixture_server(&fixture, i)->conn_max, 1, SLOTS);
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -349,6 +368,159 @@ static void threads_lose_no_slot(void **state)
 		assert_true(hammers[i].served > 0);
 		loop_destroy(hammers[i].loop);
 	}
+}
+
+static void threads_lose_no_slot(void **state)
+{
+	(void)state;
+	for (unsigned v = 0; v < BACKEND_VARIANTS; v++) {
+		hammer_backend(&backend_variants[v]);
+		backend_fixture_close(&fixture);
+	}
+	backend_fixture_open(&fixture);
+}
+
+/* A retry waits for its own server, not for whoever is free first. */
+static void a_retry_waits_for_its_server(void **state)
+{
+	(void)state;
+	fixture.servers[1].is_disabled = false;
+	backend_fixture_open(&fixture);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(backend_fixture_choose(&fixture, NULL) >= 0);
+	const struct choose_request retry = {.stick = first()};
+	assert_true(backend_queue(fixture.backend, &retry, &waiters[0], loop, on_grant));
+	assert_int_equal(first()->queue_cur, 1);
+	assert_int_equal(first()->queue_max, 1);
+	assert_int_equal(fixture.backend->queue_cur, 0);
+	backend_release(backend_fixture_server(&fixture, 1));
+	loop_run_once(loop, 0);
+	assert_int_equal(granted_count, 0);
+	backend_release(first());
+	loop_run_once(loop, 0);
+	assert_int_equal(granted_count, 1);
+	assert_ptr_equal(waiters[0].server, first());
+	assert_int_equal(first()->queue_cur, 0);
+}
+
+/* Odd ones wait for the first server, even ones for any: one order for all. */
+static void the_queues_are_served_as_one(void **state)
+{
+	(void)state;
+	fill();
+	const struct choose_request retry = {.stick = first()};
+	for (unsigned i = 0; i < WAITERS; i++)
+		assert_true(backend_queue(
+			fixture.backend, i & 1 ? &retry : &anyone, &waiters[i], loop, on_grant));
+	assert_int_equal(first()->queue_cur, WAITERS / 2);
+	assert_int_equal(fixture.backend->queue_cur, WAITERS - WAITERS / 2);
+	for (unsigned i = 0; i < WAITERS; i++) {
+		backend_release(first());
+		loop_run_once(loop, 0);
+		assert_int_equal(granted_count, i + 1);
+		assert_int_equal(granted[i], i);
+	}
+}
+
+/* In the order in which they came, among those that wait for any. */
+static void who_waits_for_a_server_that_goes_waits_for_any(void **state)
+{
+	(void)state;
+	fill();
+	const struct choose_request retry = {.stick = first()};
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(backend_queue(
+			fixture.backend, i & 1 ? &anyone : &retry, &waiters[i], loop, on_grant));
+	server_set_up(first(), false);
+	assert_int_equal(first()->queue_cur, 0);
+	assert_int_equal(fixture.backend->queue_cur, 3);
+	server_set_maxconn(backend_fixture_server(&fixture, 1), 0);
+	server_set_admin(backend_fixture_server(&fixture, 1), SERVER_READY);
+	loop_run_once(loop, 0);
+	assert_int_equal(granted_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(granted[i], i);
+		assert_ptr_equal(waiters[i].server, backend_fixture_server(&fixture, 1));
+	}
+}
+
+/* Slots of two servers come free at once: who came later than one that waits for a
+ * certain server does not get that server's slot, whichever is looked at first. */
+static void of_several_slots_each_goes_to_who_came_first(void **state)
+{
+	(void)state;
+	for (unsigned last = 0; last < 2; last++) {
+		granted_count = 0;
+		memset(waiters, 0, sizeof(waiters));
+		fixture.proxy.balance = CONFIG_BALANCE_FIRST;
+		fixture.servers[1].is_disabled = false;
+		backend_fixture_open(&fixture);
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(backend_fixture_choose(&fixture, NULL), i);
+		struct server *const servers[] = {first(), backend_fixture_server(&fixture, 1)};
+		const struct choose_request requests[] = {
+			{.stick = servers[0]}, {.stick = NULL}, {.stick = servers[1]}};
+		for (unsigned i = 0; i < 3; i++)
+			assert_true(
+				backend_queue(fixture.backend, &requests[i], &waiters[i], loop, on_grant));
+		/* As two threads are in the middle of backend_release(). */
+		for (unsigned i = 0; i < 2; i++) {
+			__atomic_fetch_sub(&servers[i ^ last]->conn_cur, 1, __ATOMIC_SEQ_CST);
+			server_touch(servers[i ^ last]);
+		}
+		backend_tick(fixture.backend);
+		loop_run_once(loop, 0);
+		assert_int_equal(granted_count, 2);
+		assert_ptr_equal(waiters[0].server, servers[0]);
+		assert_ptr_equal(waiters[1].server, servers[1]);
+		assert_true(backend_unqueue(&waiters[2]));
+		backend_fixture_close(&fixture);
+	}
+	backend_fixture_open(&fixture);
+}
+
+static void a_retry_goes_elsewhere_when_too_many_wait_for_its_server(void **state)
+{
+	(void)state;
+	fixture.servers[0].maxqueue = 1;
+	fixture.servers[1].is_disabled = false;
+	fixture.servers[1].maxconn = 2;
+	backend_fixture_open(&fixture);
+	const struct choose_request retry = {.stick = first()};
+	assert_int_equal(backend_fixture_choose(&fixture, &retry), 0);
+	assert_int_equal(backend_fixture_choose(&fixture, &retry), -1);
+	assert_true(backend_queue(fixture.backend, &retry, &waiters[0], loop, on_grant));
+	assert_int_equal(backend_fixture_choose(&fixture, &retry), 1);
+	assert_int_equal(backend_fixture_choose(&fixture, &retry), 1);
+	assert_true(backend_queue(fixture.backend, &retry, &waiters[1], loop, on_grant));
+	assert_int_equal(first()->queue_cur, 1);
+	assert_int_equal(fixture.backend->queue_cur, 1);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(backend_unqueue(&waiters[i]));
+}
+
+/* The key is remembered: whoever came for a server meets it again when it is back. */
+static void a_waiter_keeps_its_key(void **state)
+{
+	struct endpoint clients[2] = {client_v4(0), client_v4(1)};
+	(void)state;
+	fixture.proxy.balance = CONFIG_BALANCE_SOURCE;
+	fixture.servers[1].is_disabled = false;
+	backend_fixture_open(&fixture);
+	for (unsigned i = 0; i < 2; i++)
+		server_set_up(backend_fixture_server(&fixture, i), false);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct choose_request request = {.client = &clients[i]};
+		assert_true(backend_queue(fixture.backend, &request, &waiters[i], loop, on_grant));
+	}
+	assert_int_equal(fixture.backend->queue_cur, 2);
+	server_set_up(backend_fixture_server(&fixture, 1), true);
+	loop_run_once(loop, 0);
+	assert_int_equal(granted_count, 1);
+	assert_int_equal(backend_fixture_server(&fixture, 1)->queue_cur, 1);
+	backend_release(waiters[0].server);
+	loop_run_once(loop, 0);
+	assert_int_equal(granted_count, 2);
 }
 
 int main(void)
@@ -363,6 +535,12 @@ int main(void)
 		CASE(new_capacity_wakes_the_waiters),
 		CASE(waiters_stay_while_servers_are_away),
 		CASE(maxqueue_bounds_the_queue_by_its_sum),
+		CASE(a_retry_waits_for_its_server),
+		CASE(the_queues_are_served_as_one),
+		CASE(who_waits_for_a_server_that_goes_waits_for_any),
+		CASE(of_several_slots_each_goes_to_who_came_first),
+		CASE(a_retry_goes_elsewhere_when_too_many_wait_for_its_server),
+		CASE(a_waiter_keeps_its_key),
 		CASE(threads_lose_no_slot),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,13 +3,15 @@
 import os
 import subprocess
 
+from lib import place
 from lib.servers import find_program
 
 
 def run_client(*arguments, timeout_s=50, text=True, environment=None, stdin=None):
     """Runs a program that must succeed; returns what it printed."""
-    done = subprocess.run([find_program(str(arguments[0])) or arguments[0], *map(str, arguments[1:])],
-                          capture_output=True, text=text, timeout=timeout_s, check=False, input=stdin,
+    program = find_program(str(arguments[0])) or arguments[0]
+    done = subprocess.run([*place.prefix("client"), program, *map(str, arguments[1:])], capture_output=True,
+                          text=text, timeout=timeout_s, check=False, input=stdin,
                           env={**os.environ, "LC_ALL": "C", **(environment or {})})
     assert done.returncode == 0, f"{arguments} ended with {done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout

@@ -10,10 +10,11 @@ import socket
 import struct
 import termios
 
-FAMILIES = ("ipv4", "ipv6", "unix")
-INTERNET_FAMILIES = ("ipv4", "ipv6")
+from lib import place
 
-_HOSTS = {"ipv4": "127.0.0.1", "ipv6": "::1"}
+INTERNET_FAMILIES = ("ipv4", "ipv6")
+FAMILIES = INTERNET_FAMILIES if place.MODE else (*INTERNET_FAMILIES, "unix")
+
 _KINDS = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6, "unix": socket.AF_UNIX}
 
 # Ports below the range that connect() draws from: an outgoing connection of another
@@ -33,15 +34,16 @@ _ports = _port_walk()
 
 
 def free_port():
-    """A port that nothing holds on 127.0.0.1, ::1 and the wildcard addresses."""
+    """A port that nothing holds, neither at the daemon nor at a server."""
     for port in itertools.islice(_ports, 2000):
-        if all(_can_bind(kind, port) for kind in (socket.AF_INET, socket.AF_INET6)):
+        if all(_can_bind(role, kind, port) for role in ("proxy", "server")
+               for kind in (socket.AF_INET, socket.AF_INET6)):
             return port
     raise RuntimeError("no free port found")
 
 
-def _can_bind(kind, port):
-    with socket.socket(kind) as probe:
+def _can_bind(role, kind, port):
+    with place.open_socket(role, kind) as probe:
         if kind == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
@@ -52,10 +54,11 @@ def _can_bind(kind, port):
 
 
 class Endpoint:
-    """One address to listen on or to connect to."""
+    """One address to listen on or to connect to: a server's once somebody listens on it."""
 
-    def __init__(self, family, directory=None, port=None, path=None):
+    def __init__(self, family, directory=None, port=None, path=None, role="proxy"):
         self.family = family
+        self.role = role
         self.kind = _KINDS[family]
         self.port = self.path = None
         if family == "unix":
@@ -65,7 +68,7 @@ class Endpoint:
 
     @property
     def host(self):
-        return _HOSTS[self.family]
+        return place.host(self.role, self.family)
 
     @property
     def sockaddr(self):
@@ -76,11 +79,12 @@ class Endpoint:
         """As written behind bind and server."""
         if self.family == "unix":
             return f"unix@{self.path}"
-        return f"[::1]:{self.port}" if self.family == "ipv6" else f"127.0.0.1:{self.port}"
+        mark = place.mark(self.family)
+        return f"[{mark}]:{self.port}" if self.family == "ipv6" else f"{mark}:{self.port}"
 
     def connect(self, timeout_s=10.0, source=None, receive_buffer=None):
-        """A blocking socket with a time-out, without Nagle's delay."""
-        peer = socket.socket(self.kind)
+        """A client's blocking socket with a time-out, without Nagle's delay."""
+        peer = place.open_socket("client", self.kind)
         try:
             peer.settimeout(timeout_s)
             if receive_buffer:
@@ -96,7 +100,8 @@ class Endpoint:
         return peer
 
     def listen(self, backlog=128, timeout_s=10.0):
-        listener = socket.socket(self.kind)
+        self.role = "server"
+        listener = place.open_socket(self.role, self.kind)
         try:
             if self.family != "unix":
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -135,7 +140,7 @@ def fill_listen_queue(stack, back):
     """Fills a listen queue of no length, so that the next connect has to wait."""
     waiting = []
     for _ in range(8):
-        peer = stack.enter_context(socket.socket(back.kind))
+        peer = stack.enter_context(place.open_socket("client", back.kind))
         peer.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             peer.connect(back.sockaddr)

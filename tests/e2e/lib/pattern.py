@@ -4,14 +4,24 @@ import functools
 import hashlib
 import os
 import socket
+import threading
 
 BLOCK_BYTES = 64 << 20
 PAGE_BYTES = 4096
 
 
+_block_lock = threading.Lock()
+
+
 @functools.cache
-def _random_block():
+def _made_block():
     return os.urandom(BLOCK_BYTES)
+
+
+def _random_block():
+    """The same for all threads, also for those that ask first."""
+    with _block_lock:
+        return _made_block()
 
 
 def pattern_pieces(total_bytes):

@@ -1,6 +1,6 @@
 """Peers in processes of their own: to have their own descriptor limit, and to be killed.
 
-As a program: peer_process.py MODE FAMILY ADDRESS [COUNT].  It prints one line when it is
+As a program: python3 -m lib.peer_process MODE FAMILY ADDRESS [COUNT].  It prints one line when it is
 ready and obeys lines on its standard input.
 """
 
@@ -10,17 +10,28 @@ import selectors
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
+from lib import place
+
+_FOLDER = Path(__file__).resolve().parents[1]
 _KINDS = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6, "unix": socket.AF_UNIX}
+
+# The modes that listen; the others connect.
+_SERVING = ("echo", "silent")
 
 
 class PeerProcess:
     """The parent's handle on one such process."""
 
     def __init__(self, mode, endpoint, count=0):
+        role = "server" if mode in _SERVING else "client"
+        if role == "server":
+            endpoint.role = role
         self.process = subprocess.Popen(
-            [sys.executable, __file__, mode, endpoint.family, json.dumps(endpoint.sockaddr), str(count)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [*place.prefix(role), sys.executable, "-m", "lib.peer_process", mode, endpoint.family,
+             json.dumps(endpoint.sockaddr), str(count)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_FOLDER)
         self.expect("ready")
 
     def expect(self, word):
@@ -90,6 +101,20 @@ def hold_connections(kind, address, count):
         say("alive" if intact else "broken")
 
 
+def visit_in_turn(kind, address, count):
+    """Opens count connections, one after the other, with a few echoes on each."""
+    say("ready")
+    for _ in sys.stdin:
+        for at in range(count):
+            with socket.socket(kind) as peer:
+                peer.settimeout(20)
+                peer.connect(address)
+                for word in (b"%d" % at, b"and", b"again", b"once more"):
+                    peer.sendall(word)
+                    assert peer.recv(100) == word, f"visit {at} was answered wrongly"
+        say("visited")
+
+
 def connect_and_send(kind, address, count):
     """Sends count bytes of x on a connection; "peek" waits for bytes without reading them."""
     peer = socket.socket(kind)
@@ -101,18 +126,22 @@ def connect_and_send(kind, address, count):
 
 
 def serve_one_silent(kind, address, count):
-    """Accepts one connection; "send" writes count bytes; nothing is ever read."""
+    """Accepts one connection; "send" writes count bytes, "peek" waits for some; nothing is ever read."""
     listener = socket.socket(kind)
     listener.bind(address)
     listener.listen(5)
     say("ready")
     peer = listener.accept()[0]
-    for _ in sys.stdin:
-        peer.sendall(b"y" * count)
-        say("sent")
+    for line in sys.stdin:
+        if line.startswith("peek"):
+            say("unread" if peer.recv(1, socket.MSG_PEEK) else "end")
+        else:
+            peer.sendall(b"y" * count)
+            say("sent")
 
 
-_MODES = {"echo": serve_echo, "hold": hold_connections, "send": connect_and_send, "silent": serve_one_silent}
+_MODES = {"echo": serve_echo, "hold": hold_connections, "send": connect_and_send, "silent": serve_one_silent,
+          "visit": visit_in_turn}
 
 
 def main(mode, family, address, count):

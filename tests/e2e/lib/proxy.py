@@ -1,5 +1,6 @@
 """The daemon under test: started from a configuration text, watched, stopped, examined."""
 
+import collections
 import os
 import re
 import resource
@@ -8,12 +9,16 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from lib import place
 from lib.runtime import RuntimeClient
 from lib.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("SPLICED_BINARY", REPOSITORY / "build" / "spliced"))
-ENGINES = ("copy", "splice", "auto")
+# Packets have to come by an interface: only a lab (lib/place.py) exercises wire.
+ENGINES = ("wire",) if place.MODE else ("copy", "splice", "uring", "auto")
+# To run everything on another back end of the loop than the daemon would choose.
+LOOP = os.environ.get("SPLICED_LOOP", "")
 
 # A whole file that is valid, for tests of the command line; its port is to be filled in.
 GOOD = """
@@ -27,10 +32,13 @@ listen relayed
     server one 127.0.0.1:9
 """
 
+# Sessions of all daemons of a run in a lab, and those of them that wire carried in the end.
+CARRIED = collections.Counter()
+
 _CRASH_SIGNS = re.compile(
     r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|CHECK failed|Assertion .* failed"
 )
-_OURS_ONLY = re.compile(r"^\s*(relay|relay-tuning|metrics)\s.*$", re.MULTILINE)
+_OURS_ONLY = re.compile(r"^\s*(loop|relay|relay-tuning|metrics)\s.*$", re.MULTILINE)
 
 
 def is_haproxy():
@@ -54,7 +62,7 @@ def control_program():
 
 def run_daemon(*arguments, timeout_s=10.0, prefix=(), environment=None, program=BINARY):
     """Runs the binary to its end, for the calls that end by themselves."""
-    return subprocess.run([*prefix, str(program), *map(str, arguments)], capture_output=True, text=True,
+    return subprocess.run([*place.prefix("proxy"), *prefix, str(program), *map(str, arguments)], capture_output=True, text=True,
                           errors="replace", timeout=timeout_s, stdin=subprocess.DEVNULL,
                           env={**os.environ, **(environment or {})}, check=False)
 
@@ -65,9 +73,13 @@ def compose(body, engine="auto", socket_path=None, **parts):
     parts: global_lines, defaults_lines; logs, the targets; log_lines, what defaults say of logs.
     """
     global_lines, logs = parts.get("global_lines", ()), parts.get("logs", ())
+    if place.MODE and engine == "auto":
+        engine = "wire"
     lines = ["global", *global_lines]
     if not any(line.startswith("nbthread") for line in global_lines):
         lines.append("nbthread 2")
+    if LOOP and not any(line.startswith("loop ") for line in global_lines):
+        lines.append(f"loop {LOOP}")
     if socket_path:
         lines.append(f"stats socket {socket_path} mode 600 level admin")
     lines += [f"log {target}" for target in logs]
@@ -77,6 +89,7 @@ def compose(body, engine="auto", socket_path=None, **parts):
         lines += parts.get("log_lines", ["log global", "option tcplog"])
     lines += parts.get("defaults_lines", ())
     text = "\n".join(lines) + "\n" + body.rstrip("\n") + "\n"
+    text = place.fill_in(text)
     return _OURS_ONLY.sub("", text) if is_haproxy() else text
 
 
@@ -100,7 +113,7 @@ class Proxy:
         self._output = open(self.directory / "stdout", "wb")
         self._errors = open(self.directory / "stderr", "wb")
         self.process = subprocess.Popen(
-            [*prefix, str(BINARY), "-f", str(self.config_path), *map(str, arguments)],
+            [*place.prefix("proxy"), *prefix, str(BINARY), "-f", str(self.config_path), *map(str, arguments)],
             stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors, cwd=self.directory)
         wait_until(self._is_ready, "the daemon to answer show info", deadline_s)
         self.sockets_at_start = wait_until(self._steady_sockets, "a steady number of sockets")
@@ -154,9 +167,12 @@ class Proxy:
             self.pid, resource.RLIMIT_NOFILE)[1]))
 
     def wait_idle(self, deadline_s=10.0):
-        """No session is left and every socket of a session is closed."""
+        """No session is left and every socket of a session is closed.
+
+        What wire carried keeps its sockets for some seconds more: test_wire.py sees them go.
+        """
         wait_until(lambda: self.runtime.connections() == 0, "CurrConns to be 0", deadline_s)
-        if is_haproxy():
+        if is_haproxy() or place.is_lab():
             return
         allowed = self.sockets_at_start + self.log_targets
         wait_until(lambda: self.count_descriptors("socket:") <= allowed,
@@ -174,6 +190,7 @@ class Proxy:
         try:
             if self.process.poll() is None:
                 self.wait_idle()
+                self._count_carried()
                 self.process.send_signal(signal.SIGTERM)
             status = self.wait_end()
         finally:
@@ -181,6 +198,20 @@ class Proxy:
         assert not _CRASH_SIGNS.search(self.errors()), self.errors()
         expected = (0, -signal.SIGTERM) if is_haproxy() else (0,)
         assert status in expected, f"exit status {status}:\n{self.errors()}"
+
+    def _count_carried(self):
+        """Adds to CARRIED, for the check at the end of a run in a lab."""
+        if place.is_lab() and not is_haproxy():
+            rows = self.runtime.stat()
+            CARRIED["sessions"] += sum(int(row["stot"]) for row in rows if row["svname"] == "BACKEND")
+            CARRIED["carried"] += int(self.relay_row("wire")["ever"]) // 2
+
+    def relay_row(self, engine):
+        """What `show relay` has of the engine, by column."""
+        lines = self.runtime.ask("show relay").splitlines()
+        names = lines[0].split()[1:]
+        return next(dict(zip(names, line.split(None, len(names) - 1))) for line in lines
+                    if line.startswith(engine + " "))
 
     def kill(self):
         """Whatever state it is in, it is gone afterwards."""

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from lib import place
 from lib.endpoints import FAMILIES, INTERNET_FAMILIES, Endpoint, free_port
 from lib.pattern import pattern_pieces
 from lib.waiting import wait_until
@@ -60,7 +61,11 @@ class Server:
     def endpoint(self, family):
         if family == "unix":
             return Endpoint("unix", path=self.socket_path)
-        return Endpoint(family, port=self.port)
+        return Endpoint(family, port=self.port, role="server")
+
+    def hosts(self):
+        """The addresses to listen on."""
+        return [place.host("server", family) for family in INTERNET_FAMILIES]
 
     def prepare(self):
         """Writes what the server needs before its start."""
@@ -78,8 +83,8 @@ class Server:
     def start(self):
         self.prepare()
         with open(self.directory / "output", "wb") as output:
-            self.process = subprocess.Popen([*self.prefix, *map(str, self.command())], cwd=self.directory,
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self.process = subprocess.Popen([*place.prefix("server"), *self.prefix, *map(str, self.command())],
+                                            cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         wait_until(self.is_ready, f"{self.programs[0]} to listen", self.ready_seconds)
         self.populate()
 
@@ -110,7 +115,7 @@ class Redis(Server):
     programs = ("redis-server", "redis-cli", "redis-benchmark")
 
     def command(self):
-        return [find_program("redis-server"), "--port", self.port, "--bind", "127.0.0.1", "::1",
+        return [find_program("redis-server"), "--port", self.port, "--bind", *self.hosts(),
                 "--unixsocket", self.socket_path, "--save", "", "--appendonly", "no",
                 "--dir", self.directory, "--protected-mode", "no"]
 
@@ -125,21 +130,26 @@ class PostgreSQL(Server):
     def prepare(self):
         self.run(find_program("initdb"), "-D", self.directory / "data", "-A", "trust", "-U", "tester",
                  "--no-sync", "-E", "UTF8", "--locale=C")
+        with open(self.directory / "data" / "pg_hba.conf", "a", encoding="ascii") as file:
+            file.write("host all all all trust\n")
+
+    def client(self, program):
+        """The beginning of a client's command, beside the server."""
+        return [*place.prefix("server"), find_program(program), "-h", self.hosts()[0], "-p", str(self.port),
+                "-U", "tester"]
 
     def command(self):
         return [find_program("postgres"), "-D", self.directory / "data", "-p", self.port,
-                "-c", "listen_addresses=127.0.0.1,::1", "-k", self.directory, "-F",
+                "-c", "listen_addresses=" + ",".join(self.hosts()), "-k", self.directory, "-F",
                 "-c", "shared_buffers=32MB", "-c", "max_connections=60"]
 
     def is_ready(self):
-        done = subprocess.run([find_program("psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "tester",
-                               "-c", "select 1", "postgres"], capture_output=True, check=False)
+        done = subprocess.run([*self.client("psql"), "-c", "select 1", "postgres"], capture_output=True, check=False)
         return super().is_ready() and done.returncode == 0
 
     def populate(self):
-        subprocess.run([find_program("pgbench"), "-q", "-i", "-s", "1", "-h", "127.0.0.1", "-p",
-                        str(self.port), "-U", "tester", "postgres"], capture_output=True, check=True,
-                       timeout=60)
+        subprocess.run([*self.client("pgbench"), "-q", "-i", "-s", "1", "postgres"], capture_output=True,
+                       check=True, timeout=60)
 
 
 class MariaDB(Server):
@@ -156,7 +166,7 @@ class MariaDB(Server):
 
     def command(self):
         return [find_program("mariadbd"), *self.options(), f"--port={self.port}",
-                "--bind-address=127.0.0.1,::1", f"--socket={self.socket_path}", "--skip-name-resolve",
+                "--bind-address=" + ",".join(self.hosts()), f"--socket={self.socket_path}", "--skip-name-resolve",
                 "--skip-grant-tables", f"--pid-file={self.directory}/pid", "--innodb-flush-method=nosync",
                 "--max-connections=60", "--max-connect-errors=100000"]
 
@@ -186,7 +196,7 @@ http {{
   fastcgi_temp_path {self.directory}/fastcgi; uwsgi_temp_path {self.directory}/uwsgi;
   scgi_temp_path {self.directory}/scgi;
   server {{
-    listen 127.0.0.1:{self.port}; listen [::1]:{self.port}; listen unix:{self.socket_path};
+    listen {self.hosts()[0]}:{self.port}; listen [{self.hosts()[1]}]:{self.port}; listen unix:{self.socket_path};
     root {self.directory}/www; default_type application/octet-stream;
     client_max_body_size 0; dav_methods PUT;
   }}
@@ -210,8 +220,8 @@ class Ssh(Server):
             os.makedirs("/run/sshd", exist_ok=True)
         (self.directory / "config").write_text(f"""
 Port {self.port}
-ListenAddress 127.0.0.1
-ListenAddress ::1
+ListenAddress {self.hosts()[0]}
+ListenAddress {self.hosts()[1]}
 HostKey {self.directory}/host_key
 AuthorizedKeysFile {self.directory}/authorized_keys
 PidFile {self.directory}/pid

@@ -6,6 +6,7 @@ import select
 import socket
 import threading
 
+from lib import place
 from lib.waiting import wait_until
 
 TCPLOG = re.compile(
@@ -20,13 +21,13 @@ TCPLOG = re.compile(
 
 
 class LogServer:
-    """Receives datagrams on 127.0.0.1 or a unix path in a thread until close()."""
+    """Receives datagrams on the daemon's 127.0.0.1 or a unix path in a thread until close()."""
 
     def __init__(self, path=None):
         self.path = path
         self.datagrams = []
         kind = socket.AF_UNIX if path else socket.AF_INET
-        self._socket = socket.socket(kind, socket.SOCK_DGRAM)
+        self._socket = place.open_socket("proxy", kind, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._socket.bind(path or ("127.0.0.1", 0))
         self._stop, self._stopper = os.pipe()
