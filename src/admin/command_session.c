@@ -198,6 +198,16 @@ static void expiry_print(const struct session_view *view, struct text_grow *out)
 		text_grow_printf(out, "%llds", (long long)view->expires_in_ms / 1000);
 }
 
+/* The proxy that has told whose the connection is. */
+static void peer_print(const struct session_view *view, struct text_grow *out)
+{
+	char client[ADDRESS_TEXT_MAX], peer[ADDRESS_TEXT_MAX];
+	endpoint_print(&view->client, client, sizeof(client));
+	endpoint_print(&view->peer, peer, sizeof(peer));
+	if (strcmp(client, peer) != 0)
+		text_grow_printf(out, " peer=%s", peer);
+}
+
 static void copy_print_line(const struct session_copy *copy, struct text_grow *out)
 {
 	char client[ADDRESS_TEXT_MAX];
@@ -217,6 +227,7 @@ static void copy_print_line(const struct session_copy *copy, struct text_grow *o
 		(unsigned long long)view->idle_ms[RELAY_SERVER] / 1000, view->client_fd, view->server_fd,
 		view->retries);
 	expiry_print(view, out);
+	peer_print(view, out);
 	text_grow_add(out, "\n");
 }
 
@@ -280,9 +291,10 @@ static void copy_print_full(const struct session_copy *copy, struct text_grow *o
 	endpoint_print(&view->client, client, sizeof(client));
 	endpoint_print(&view->frontend_local, local, sizeof(local));
 	endpoint_print(&view->server_peer, server, sizeof(server));
-	text_grow_printf(out, "0x%llx: id=%llu proto=%s source=%s\n", (unsigned long long)view->id,
+	text_grow_printf(out, "0x%llx: id=%llu proto=%s source=%s", (unsigned long long)view->id,
 		(unsigned long long)view->id, protocol_name(&view->client), client);
-	text_grow_printf(out, "  state=%s age=%llums conn_retries=%u exp=", session_state_name(view->state),
+	peer_print(view, out);
+	text_grow_printf(out, "\n  state=%s age=%llums conn_retries=%u exp=", session_state_name(view->state),
 		(unsigned long long)view->age_ms, view->retries);
 	expiry_print(view, out);
 	text_grow_printf(out, "\n  frontend=%s, listener=%s addr=%s\n", view->frontend,

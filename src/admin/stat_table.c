@@ -98,7 +98,7 @@ const struct stat_column stat_columns[] = {
 	{"conn_rate_max", "MMP", STAT_FRONTEND, STAT_FROM_FUNCTION, STAT_U32, "connections_rate_max", false, "Most connections in one second.", .get = stat_get_rate_max},
 	{"conn_tot", "MCP", STAT_FRONTEND, STAT_FROM_COUNTER, STAT_U64, "connections_total", false, "Connections accepted.", .offset = COUNTER(connections)},
 	{"intercepted", "MCP", STAT_FRONTEND, STAT_FROM_NOTHING, STAT_U64, NULL, false, "Requests answered by the proxy itself."},
-	{"dcon", "MCP", LF, STAT_FROM_COUNTER, STAT_U64, "denied_connections_total", false, "Connections turned away by a limit.", .offset = COUNTER(refused_connections)},
+	{"dcon", "MCP", LF, STAT_FROM_COUNTER, STAT_U64, "denied_connections_total", false, "Connections turned away: not trusted by 'accept-proxy'.", .offset = COUNTER(refused_connections)},
 	{"dses", "MCP", LF, STAT_FROM_ZERO, STAT_U64, "denied_sessions_total", false, "Sessions denied by rules, which do not exist here: 0."},
 	{"wrew", "MCP", ALL, STAT_FROM_ZERO, STAT_U64, NULL, false, "Failed HTTP header rewrites: 0."},
 	{"connect", "MCP", BS, STAT_FROM_COUNTER, STAT_U64, "connection_attempts_total", false, "Connections that were attempted to servers.", .offset = COUNTER(connections)},

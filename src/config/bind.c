@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/argument.h"
+#include "config/proxy_words.h"
 
 /* What all addresses of a line share while they are expanded. */
 struct expansion {
@@ -18,6 +19,8 @@ static int add(struct parser *parser, struct expansion *expansion, const struct 
 {
 	struct config_bind *copy;
 
+	if (proxy_words_check_bind(parser, bind) < 0)
+		return -EINVAL;
 	if (parser->binds_count == BINDS_MAX) {
 		report_alert(parser, "more than %u addresses are bound in all", BINDS_MAX);
 		return -EINVAL;

@@ -23,6 +23,7 @@ struct config_bind {
 	const char *interface;
 	const char *congestion; /* NULL: the system's */
 	bool has_tfo, is_transparent, is_v4v6, is_v6only;
+	struct config_accept_proxy accept_proxy;
 	int nice; /* accepted for compatibility, no effect */
 	int unix_mode, unix_uid, unix_gid; /* -1: unchanged */
 	struct config_place place;
@@ -49,6 +50,7 @@ struct config_server {
 	const char *track; /* "[backend/]server"; NULL: none.  Resolved by validate: */
 	const struct config_server *tracked;
 	struct config_source_address source;
+	struct config_send_proxy send_proxy;
 	struct config_place place;
 };
 

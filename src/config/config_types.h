@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "base/network.h"
 
 struct config_place {
 	const char *file;
@@ -57,6 +58,19 @@ struct config_stats_socket {
 	enum config_runtime_level level;
 	bool expose_fd_listeners; /* accepted; used by hand-over */
 	struct config_place place;
+};
+
+/* accept-proxy: who may say whose a connection is. */
+struct config_accept_proxy {
+	bool is_on;
+	bool is_any_trusted, is_unix_trusted; /* everybody; who may open the unix socket */
+	const struct network *trusted; /* [trusted_count] */
+	unsigned trusted_count;
+};
+
+struct config_send_proxy { /* send-proxy, send-proxy-v2 and proxy-v2-options */
+	bool has_v1, has_v2; /* v2 where both are */
+	bool has_authority, has_crc32c, has_unique_id; /* in v2 */
 };
 
 struct config_source_address {

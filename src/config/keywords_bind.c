@@ -4,6 +4,7 @@
 
 #include "config/argument.h"
 #include "config/keyword.h"
+#include "config/proxy_words.h"
 #include "config/values.h"
 
 static int parse_defer_accept(struct parser *parser, const struct statement *statement)
@@ -49,6 +50,14 @@ static int parse_shards(struct parser *parser, const struct statement *statement
 #define PARAMETER .sections = ON_BIND
 
 static const struct keyword parameters[] = {
+	{
+		.name = "accept-proxy",
+		.arguments = "trusted <network>[,<network>...] or trusted any",
+		PARAMETER,
+		HANDLED_BY(proxy_words_parse_accept),
+		.sentence =
+			"Every connection begins with a header of the PROXY protocol, version 1 or 2, which says whose it is; the addresses in it take the place of the socket's in logs, 'balance source' and 'show sess'. Only proxies in the networks after 'trusted' may say so ('unix' stands for whoever may open the unix socket, 'any' for everybody); others are turned away. A connection waits for its header for 'timeout client-hs' at most. HAProxy trusts everybody, with no word for it; here a line that does not say whom is refused.",
+	},
 	{
 		.name = "backlog",
 		.arguments = "<connections>",

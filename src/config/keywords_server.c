@@ -5,6 +5,7 @@
 
 #include "config/argument.h"
 #include "config/keyword.h"
+#include "config/proxy_words.h"
 #include "config/values.h"
 
 static int parse_source(struct parser *parser, const struct statement *statement)
@@ -30,6 +31,21 @@ static int parse_no_backup(struct parser *parser, const struct statement *statem
 {
 	(void)parser;
 	((struct config_server *)statement->target)->is_backup = false;
+	return 0;
+}
+
+static int parse_no_send_proxy(struct parser *parser, const struct statement *statement)
+{
+	(void)parser;
+	((struct config_server *)statement->target)->send_proxy.has_v1 = false;
+	return 0;
+}
+
+static int parse_no_send_proxy_v2(struct parser *parser, const struct statement *statement)
+{
+	(void)parser;
+	struct config_send_proxy *send = &((struct config_server *)statement->target)->send_proxy;
+	*send = (struct config_send_proxy){.has_v1 = send->has_v1};
 	return 0;
 }
 
@@ -151,6 +167,18 @@ static const struct keyword parameters[] = {
 		.sentence = "Takes back a 'backup' of 'default-server'.",
 	},
 	{
+		.name = "no-send-proxy",
+		PARAMETER,
+		HANDLED_BY(parse_no_send_proxy),
+		.sentence = "Takes back a 'send-proxy' of 'default-server'.",
+	},
+	{
+		.name = "no-send-proxy-v2",
+		PARAMETER,
+		HANDLED_BY(parse_no_send_proxy_v2),
+		.sentence = "Takes back a 'send-proxy-v2' of 'default-server', and its 'proxy-v2-options'.",
+	},
+	{
 		.name = "no-tfo",
 		PARAMETER,
 		HANDLED_BY(parse_no_tfo),
@@ -171,6 +199,29 @@ static const struct keyword parameters[] = {
 		ACTION_AT(has_backup_shutdown_on_up),
 		.sentence =
 			"Ends the connections of all backup servers of the backend when this server, itself no backup, is back with a weight above 0; they are logged with the cause U.",
+	},
+	{
+		.name = "proxy-v2-options",
+		.arguments = "<option>[,<option>...]",
+		PARAMETER,
+		HANDLED_BY(proxy_words_parse_options),
+		.default_text = "none",
+		.sentence =
+			"What 'send-proxy-v2' sends beside the addresses: 'crc32c', a checksum of the header; 'authority' and 'unique-id', the host name and the connection's identity. The latter two are passed on from the header that 'accept-proxy' has read; where none came nothing is sent. An ALPN protocol that came is always passed on.",
+	},
+	{
+		.name = "send-proxy",
+		PARAMETER,
+		FLAG_AT(struct config_server, send_proxy.has_v1),
+		.sentence =
+			"Begins each connection to the server with a header of the PROXY protocol, version 1, that names the client's address and the one it connected to, as 'accept-proxy' has learned them if it is in force. Connections by unix sockets are UNKNOWN in it. The server must expect the header.",
+	},
+	{
+		.name = "send-proxy-v2",
+		PARAMETER,
+		FLAG_AT(struct config_server, send_proxy.has_v2),
+		.sentence =
+			"Like 'send-proxy', but the header has version 2, also if both words are there. Connections by unix sockets are LOCAL in it, as HAProxy sends them.",
 	},
 	{
 		.name = "slowstart",

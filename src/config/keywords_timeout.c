@@ -58,7 +58,7 @@ static const struct keyword rows[] = {
 		TIMEOUT_AT(client_hs_ms),
 		.default_text = "10s",
 		.sentence =
-			"Time a client has for a handshake that must come before its data. This version has none to wait for, so that it has no effect yet.",
+			"Time a client has for a handshake that must come before its data: for the header that 'accept-proxy' expects.",
 	},
 	{
 		.name = "timeout connect",

@@ -53,14 +53,13 @@ static const char *const yet_global[] = {"51degrees-*", "busy-polling", "ca-base
 	"ssl-*", "stats bind-process", "strict-limits", "thread-group", "thread-groups", "tune.*",
 	"unix-bind", "wurfl-*", NULL};
 
-static const char *const yet_bind[] = {"accept-netscaler-cip", "accept-proxy", "allow-0rtt", "alpn",
-	"ca-file", "ca-ignore-err", "ca-sign-file", "ca-sign-pass", "ca-verify-file", "ciphers",
-	"ciphersuites", "crl-file", "crt", "crt-ignore-err", "crt-list", "curves", "ecdhe", "expose-fd",
-	"force-sslv3", "force-tlsv10", "force-tlsv11", "force-tlsv12", "force-tlsv13",
-	"generate-certificates", "level", "namespace", "no-ca-names", "no-sslv3", "no-tls-tickets",
-	"no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13", "npn", "prefer-client-ciphers", "process",
-	"quic-*", "severity-output", "ssl", "ssl-max-ver", "ssl-min-ver", "strict-sni", "thread",
-	"tls-ticket-keys", "verify", NULL};
+static const char *const yet_bind[] = {"accept-netscaler-cip", "allow-0rtt", "alpn", "ca-file",
+	"ca-ignore-err", "ca-sign-file", "ca-sign-pass", "ca-verify-file", "ciphers", "ciphersuites",
+	"crl-file", "crt", "crt-ignore-err", "crt-list", "curves", "ecdhe", "expose-fd", "force-sslv3",
+	"force-tlsv10", "force-tlsv11", "force-tlsv12", "force-tlsv13", "generate-certificates", "level",
+	"namespace", "no-ca-names", "no-sslv3", "no-tls-tickets", "no-tlsv10", "no-tlsv11", "no-tlsv12",
+	"no-tlsv13", "npn", "prefer-client-ciphers", "process", "quic-*", "severity-output", "ssl",
+	"ssl-max-ver", "ssl-min-ver", "strict-sni", "thread", "tls-ticket-keys", "verify", NULL};
 static const char *const http_bind[] = {"proto", NULL};
 
 static const char *const yet_server[] = {"addr", "agent-addr", "agent-check", "agent-inter", "agent-port",
@@ -68,11 +67,11 @@ static const char *const yet_server[] = {"addr", "agent-addr", "agent-check", "a
 	"check-send-proxy", "check-sni", "check-ssl", "check-via-socks4", "ciphers", "ciphersuites",
 	"crl-file", "crt", "downinter", "error-limit", "fall", "fastinter", "force-sslv3", "force-tlsv10",
 	"force-tlsv11", "force-tlsv12", "force-tlsv13", "init-addr", "inter", "log-proto", "namespace",
-	"no-agent-check", "no-check", "no-check-send-proxy", "no-check-ssl", "no-send-proxy*", "no-ssl*",
-	"no-tls*", "non-stick", "npn", "observe", "on-error", "port", "proxy-v2-options", "resolve-net",
-	"resolve-opts", "resolve-prefer", "resolvers", "rise", "send-proxy", "send-proxy-v2",
-	"send-proxy-v2-ssl", "send-proxy-v2-ssl-cn", "shard", "sni", "socks4", "ssl", "ssl-max-ver",
-	"ssl-min-ver", "ssl-reuse", "stick", "tls-tickets", "usesrc", "verify", "verifyhost", NULL};
+	"no-agent-check", "no-check", "no-check-send-proxy", "no-check-ssl", "no-send-proxy-v2-ssl",
+	"no-send-proxy-v2-ssl-cn", "no-ssl*", "no-tls*", "non-stick", "npn", "observe", "on-error", "port",
+	"resolve-net", "resolve-opts", "resolve-prefer", "resolvers", "rise", "send-proxy-v2-ssl",
+	"send-proxy-v2-ssl-cn", "shard", "sni", "socks4", "ssl", "ssl-max-ver", "ssl-min-ver", "ssl-reuse",
+	"stick", "tls-tickets", "usesrc", "verify", "verifyhost", NULL};
 static const char *const http_server[] = {"cookie", "max-reuse", "pool-low-conn", "pool-max-conn",
 	"pool-purge-delay", "proto", "redir", "ws", NULL};
 

@@ -102,6 +102,17 @@ static void warn_references(struct parser *parser, const struct config_proxy *pr
 			proxy->name, proxy->default_backend->name);
 }
 
+static void warn_servers(struct parser *parser, const struct config_proxy *proxy)
+{
+	for (const struct config_server *server = proxy->servers; server != NULL; server = server->next) {
+		const struct config_send_proxy *send = &server->send_proxy;
+		if (!send->has_v2 && (send->has_authority || send->has_crc32c || send->has_unique_id))
+			report_warning_at(parser, &server->place,
+				"server '%s': 'proxy-v2-options' has no effect without 'send-proxy-v2'",
+				server->name);
+	}
+}
+
 static bool has_bounded_balance(const struct config_proxy *proxy)
 {
 	switch (proxy->balance) {
@@ -161,6 +172,7 @@ void validate_config(struct parser *parser)
 	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
 		warn_useless(parser, draft);
 		warn_references(parser, &draft->proxy);
+		warn_servers(parser, &draft->proxy);
 		warn_balance(parser, &draft->proxy);
 	}
 	if (!has_listener(parser))

@@ -23,6 +23,32 @@ static void print_string(const struct log_render *render, const char *string)
 		text_add_char(text, '"');
 }
 
+/* What a line of the log cannot hold is written as '#' and two digits. */
+static void print_bytes(const struct log_render *render, const struct log_bytes *bytes)
+{
+	char printed[3 * UINT8_MAX + 1];
+	struct text text;
+	text_init(&text, printed, sizeof(printed));
+	for (unsigned i = 0; i < bytes->len; i++) {
+		uint8_t byte = bytes->bytes[i];
+		if (byte > ' ' && byte < 0x7f && byte != '#')
+			text_add_char(&text, (char)byte);
+		else
+			text_printf(&text, "#%02X", byte);
+	}
+	print_string(render, bytes->bytes != NULL ? printed : "-");
+}
+
+static void print_authority(const struct log_render *render)
+{
+	print_bytes(render, &render->record->authority);
+}
+
+static void print_unique_id(const struct log_render *render)
+{
+	print_bytes(render, &render->record->unique_id);
+}
+
 static void print_number(const struct log_render *render, int64_t number)
 {
 	text_printf(render->text, "%lld", (long long)number);
@@ -360,6 +386,8 @@ static const struct log_variable variables[] = {
 	{"ts", print_termination},
 	{"[engine_in]", print_engine_in},
 	{"[engine_out]", print_engine_out},
+	{"[fc_pp_authority]", print_authority},
+	{"[fc_pp_unique_id]", print_unique_id},
 	{"[id]", print_id},
 	{"[packets_in]", print_packets_in},
 	{"[packets_out]", print_packets_out},

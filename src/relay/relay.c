@@ -67,9 +67,20 @@ void relay_note_read(struct relay *relay, enum relay_side from)
 	relay->active_ms[from] = loop_now_ms(relay->worker->options.loop);
 }
 
+/* What of these bytes is the source's own. */
+static uint32_t prefix_deduct(struct relay *relay, enum relay_side from, uint32_t bytes)
+{
+	uint32_t prefix = relay->prefix_left < bytes ? relay->prefix_left : bytes;
+	if (from != RELAY_CLIENT)
+		return bytes;
+	relay->prefix_left -= prefix;
+	return bytes - prefix;
+}
+
 void relay_note_written(struct relay *relay, enum relay_side from, uint32_t bytes)
 {
 	struct relay_direction *direction = &relay->directions[from];
+	bytes = prefix_deduct(relay, from, bytes);
 	direction->bytes += bytes;
 	relay->active_ms[relay_other(from)] = loop_now_ms(relay->worker->options.loop);
 	counter_add(&engine_counters(relay->worker, direction->engine)->bytes, bytes);
@@ -470,6 +481,7 @@ int relay_start(struct relay *relay, struct relay_worker *worker, const struct r
 		relay->ends[side].has_peer_closed = relay->ends[side].has_urgent = false;
 		relay->active_ms[side] = loop_now_ms(worker->options.loop);
 	}
+	relay->prefix_left = options->prefix_bytes;
 	relay->is_running = true;
 	int result = 0;
 	if (options->prefix_bytes > 0)

@@ -70,6 +70,7 @@ struct relay {
 	const struct relay_engine *takeover;
 	void *taken;
 	uint64_t takeover_due_ms; /* not to be tried before */
+	uint32_t prefix_left; /* of what the server was owed before the client's bytes */
 	uint16_t turns; /* runs with something to do, up to its maximum */
 	uint8_t takeover_tries;
 	uint8_t takeover_reason; /* enum wire_reason: why it does not carry the relay */
@@ -92,7 +93,7 @@ struct relay_start_options {
 	bool is_fast_open[RELAY_SIDES]; /* connects with its first bytes (TCP_FASTOPEN_CONNECT) */
 	unsigned ready[RELAY_SIDES]; /* loop events already seen on live watches, without LOOP_FAILED */
 	const char *engines[RELAY_SIDES]; /* by source; NULL or "auto": by what the flow does */
-	const void *prefix; /* owed to the server before the client's bytes; copied */
+	const void *prefix; /* owed to the server before the client's bytes, not counted with them; copied */
 	uint32_t prefix_bytes;
 };
 

@@ -1,7 +1,6 @@
 /* Which server: asks the backend, waits in its queue when every server is full. */
 
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "base/check.h"
 #include "session/session_internal.h"
@@ -85,12 +84,10 @@ void session_queue_timeout(struct session *session)
 /* Where the client has connected to, when that decides. */
 static const struct endpoint *local_find(const struct session *session, struct endpoint *room)
 {
-	struct address address = {.len = sizeof(address) - sizeof(address.len)};
-	if (!backend_wants_local(session->backend) ||
-		getsockname(session->client_fd, &address.any, &address.len) != 0)
+	if (!backend_wants_local(session->backend))
 		return NULL;
-	endpoint_from_address(&address, room);
-	return room;
+	session_frontend_local(session, room);
+	return room->family != AF_UNSPEC ? room : NULL;
 }
 
 void session_choose(struct session *session)

@@ -38,11 +38,9 @@ static void destination_get(const struct session *session, struct address *ret_a
 	*ret_address = config->address;
 	if (!config->is_port_mapped)
 		return;
-	struct address local = {.len = sizeof(local) - sizeof(local.len)};
-	uint16_t port = 0;
-	if (getsockname(session->client_fd, &local.any, &local.len) == 0)
-		port = address_port(&local);
-	address_set_port(ret_address, (uint16_t)(port + config->port_offset));
+	struct endpoint local;
+	session_frontend_local(session, &local);
+	address_set_port(ret_address, (uint16_t)(local.port + config->port_offset));
 }
 
 static bool is_our_fault(int error)
@@ -146,9 +144,12 @@ static void on_server_early(struct loop_watch *watch, unsigned events)
 
 /* With fast open the SYN waits for the first bytes: only when they are here already,
  * for a server that speaks first would never be reached. */
-static bool has_client_bytes(const struct session *session)
+static bool has_first_bytes(const struct session *session)
 {
+	const struct config_send_proxy *send = &session->server->config->send_proxy;
 	char byte;
+	if (send->has_v1 || send->has_v2)
+		return true;
 	return recv(session->client_fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
@@ -184,7 +185,7 @@ static int server_socket_open(struct session *session)
 		.rcvbuf_bytes = global->server_rcvbuf,
 		.sndbuf_bytes = global->server_sndbuf,
 		.has_smart_connect = proxy->has_smart_connect,
-		.has_tfo = config->has_tfo && has_client_bytes(session),
+		.has_tfo = config->has_tfo && has_first_bytes(session),
 	};
 	struct connect_mirror mirror;
 	if (client_mirror(session, &destination, &mirror))

@@ -35,7 +35,8 @@ static bool is_open_to_wire(const char *engine)
 
 bool session_may_be_wire(const struct session *session)
 {
-	return session->table->relay_worker.options.wire != NULL && session->client.family != AF_UNIX &&
+	return session->table->relay_worker.options.wire != NULL &&
+		session_peer(session)->family != AF_UNIX &&
 		is_open_to_wire(session_engine_for(session, RELAY_CLIENT)) &&
 		is_open_to_wire(session_engine_for(session, RELAY_SERVER));
 }
@@ -147,13 +148,17 @@ void session_relay_timeout(struct session *session)
 void session_relay_begin(struct session *session, unsigned server_events)
 {
 	const struct config_server *server = session->last_server->config;
+	uint8_t prefix[SESSION_PREFIX_BYTES_MAX];
 	struct relay_start_options options = {
 		.fds = {session->client_fd, session->server_fd},
 		.is_fast_open = {false, server->has_tfo},
-		.is_local = {session->client.family == AF_UNIX, server->address.any.sa_family == AF_UNIX},
+		.is_local = {session_peer(session)->family == AF_UNIX,
+			server->address.any.sa_family == AF_UNIX},
 		.ready = {session->client_events, server_events},
 		.engines = {session_engine_for(session, RELAY_CLIENT),
 			session_engine_for(session, RELAY_SERVER)},
+		.prefix = prefix,
+		.prefix_bytes = session_announce(session, prefix),
 	};
 	session_enter(session, SESSION_RELAYING);
 	int result = relay_start(&session->relay, &session->table->relay_worker, &options);

@@ -15,13 +15,14 @@
 
 #define STATE(name) (1u << SESSION_##name)
 
-/* From each state to these.  Timers: QUEUED timeout queue; CONNECTING timeout
+/* From each state to these.  Timers: HANDSHAKE timeout client-hs; QUEUED timeout queue; CONNECTING timeout
  * connect; RETRYING the turn-around or, for another server, none; RELAYING timeout client, server or tunnel;
  * DRAINING also client-fin and server-fin; CLOSING the same as DRAINING. */
 static const struct {
 	const char *name;
 	unsigned next;
 } states[SESSION_STATES] = {
+	[SESSION_HANDSHAKE] = {"handshake", STATE(CHOOSING) | STATE(CLOSED)},
 	[SESSION_CHOOSING] = {"choosing", STATE(QUEUED) | STATE(CONNECTING) | STATE(CLOSED)},
 	[SESSION_QUEUED] = {"queued", STATE(CONNECTING) | STATE(CHOOSING) | STATE(CLOSED)},
 	[SESSION_CONNECTING] = {"connecting", STATE(RELAYING) | STATE(RETRYING) | STATE(CLOSED)},
@@ -59,6 +60,9 @@ static void on_timer(struct loop_timer *timer)
 {
 	struct session *session = container_of(timer, struct session, timer);
 	switch ((enum session_state)session->state) {
+	case SESSION_HANDSHAKE:
+		session_handshake_timeout(session);
+		return;
 	case SESSION_QUEUED:
 		session_queue_timeout(session);
 		return;
@@ -86,6 +90,12 @@ static void on_timer(struct loop_timer *timer)
 
 /* --- the beginning --- */
 
+static bool has_left(const struct session *session)
+{
+	return (session->client_events & LOOP_PEER_CLOSED) && session->backend != NULL &&
+		session->backend->config->has_abortonclose;
+}
+
 /* Before relaying the client is only listened to: what it does is remembered, and
  * if it breaks the connection off no server need be bothered. */
 static void on_client_early(struct loop_watch *watch, unsigned events)
@@ -93,15 +103,16 @@ static void on_client_early(struct loop_watch *watch, unsigned events)
 	struct session *session = container_of(watch, struct session, relay.ends[RELAY_CLIENT].watch);
 	bool is_broken = (events & LOOP_FAILED) && fd_pending_error(session->client_fd) != 0;
 	session->client_events |= (uint8_t)(events & ~(unsigned)LOOP_FAILED);
-	bool has_left = (events & LOOP_PEER_CLOSED) && session->backend != NULL &&
-		session->backend->config->has_abortonclose;
-	if (is_broken || has_left)
+	if (is_broken || has_left(session))
 		session_close(session, CLOSE_CLIENT_LEFT, FAREWELL_ORDERLY, FAREWELL_RESET);
+	else if (session->state == SESSION_HANDSHAKE)
+		session_handshake_advance(session);
 }
 
 static void on_free(struct loop_task *task)
 {
 	struct session *session = container_of(task, struct session, free_task);
+	session_handshake_release(session);
 	pool_put(&session->table->pool, session);
 }
 
@@ -134,7 +145,7 @@ static void backend_enter(struct session *session, struct backend *backend)
 	rate_meter_count_max(&backend->rate, &backend->rate_max, session_now_ms(session));
 }
 
-static void session_begin(struct session *session)
+void session_begin(struct session *session)
 {
 	struct frontend *frontend = session->listener->frontend;
 	unsigned worker = session->table->worker;
@@ -146,7 +157,11 @@ static void session_begin(struct session *session)
 		return;
 	}
 	backend_enter(session, frontend->default_backend);
-	session_choose(session);
+	/* Its end may have come together with the PROXY header. */
+	if (has_left(session))
+		session_close(session, CLOSE_CLIENT_LEFT, FAREWELL_ORDERLY, FAREWELL_RESET);
+	else
+		session_choose(session);
 }
 
 void session_open(struct session_table *table, struct listener *listener, int fd, const struct address *peer)
@@ -160,12 +175,16 @@ void session_open(struct session_table *table, struct listener *listener, int fd
 	}
 	session_init(session, table, fd, peer);
 	session->listener = listener;
+	session->state = listener->config->accept_proxy.is_on ? SESSION_HANDSHAKE : SESSION_CHOOSING;
 	struct loop_watch *watch = &session->relay.ends[RELAY_CLIENT].watch;
 	if (loop_watch_add(table->loop, watch, fd, LOOP_READABLE | LOOP_WRITABLE, on_client_early) < 0) {
 		session_close(session, CLOSE_RESOURCE, FAREWELL_RESET, FAREWELL_RESET);
 		return;
 	}
-	session_begin(session);
+	if (session->state == SESSION_HANDSHAKE)
+		session_handshake_begin(session);
+	else
+		session_begin(session);
 }
 
 /* --- the end --- */
@@ -223,7 +242,7 @@ static void times_count(const struct session *session, struct traffic_counters *
 
 static void blame_count(struct traffic_counters *block, enum close_reason reason)
 {
-	if (reason == CLOSE_CLIENT_RESET || reason == CLOSE_CLIENT_TIMEOUT || reason == CLOSE_CLIENT_LEFT)
+	if (close_reason_row(reason)->blame == BLAME_CLIENT)
 		counter_add(&block->client_aborts, 1);
 	if (reason == CLOSE_SERVER_RESET || reason == CLOSE_SERVER_TIMEOUT) {
 		counter_add(&block->server_aborts, 1);
@@ -296,6 +315,8 @@ int session_table_init(struct session_table *table)
 	options.on_end = session_on_relay_end;
 	list_init(&table->sessions);
 	pool_init(&table->pool, sizeof(struct session), 0);
+	pool_init(&table->headers, sizeof(struct session_header), 0);
+	pool_init(&table->tlvs, sizeof(struct session_tlvs), 0);
 	return relay_worker_init(&table->relay_worker, &options);
 }
 
@@ -309,6 +330,8 @@ void session_table_release(struct session_table *table)
 {
 	CHECK(list_is_empty(&table->sessions));
 	relay_worker_release(&table->relay_worker);
+	pool_release(&table->tlvs);
+	pool_release(&table->headers);
 	pool_release(&table->pool);
 }
 

@@ -18,6 +18,7 @@
 #include "session/close_reason.h"
 
 enum session_state {
+	SESSION_HANDSHAKE, /* for the PROXY header that comes before the client's bytes */
 	SESSION_CHOOSING,
 	SESSION_QUEUED, /* for a server's slot */
 	SESSION_CONNECTING,
@@ -36,7 +37,7 @@ struct session;
 struct session_table {
 	struct loop *loop;
 	struct relay_worker relay_worker; /* its options' sizes are set before init */
-	struct pool pool;
+	struct pool pool, headers, tlvs; /* the latter two for sessions with accept-proxy */
 	struct list sessions; /* in order of their ids */
 	const struct config_global *global;
 	struct accept_limits *limits;
@@ -78,6 +79,7 @@ struct session_view {
 	enum session_state state;
 	const char *frontend, *listener, *backend, *server; /* backend, server may be NULL */
 	struct endpoint client, frontend_local, server_peer;
+	struct endpoint peer; /* of the client's socket; another than client with accept-proxy */
 	int client_fd, server_fd; /* -1: none */
 	uint64_t age_ms, idle_ms[RELAY_SIDES];
 	int64_t expires_in_ms; /* -1: no timer */

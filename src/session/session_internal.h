@@ -1,6 +1,7 @@
 /* What the files of this folder share: the session itself and its steps. */
 #pragma once
 
+#include "proto/proxy_protocol.h"
 #include "session/session.h"
 
 /* A place in the queue outlives its session when a grant is already on its way. */
@@ -15,6 +16,24 @@ enum session_farewell {
 	FAREWELL_RESET, /* RST, so that the peer knows the stream is incomplete */
 };
 
+/* What a PROXY header brought beside addresses, kept for the server's and for logs. */
+struct session_tlvs {
+	struct session_tlv {
+		bool is_present;
+		uint8_t len;
+		uint8_t bytes[255];
+	} alpn, authority, unique_id;
+};
+
+/* Of a session whose listener has accept-proxy. */
+struct session_header {
+	struct endpoint peer; /* who sent the header */
+	struct endpoint destination; /* as the header says; AF_UNSPEC: the socket's own */
+	struct session_tlvs *tlvs; /* NULL: none came */
+	const char *complaint; /* what is wrong with it; NULL: nothing */
+	uint32_t wait_ms; /* until it was there */
+};
+
 struct session {
 	struct list node; /* in table->sessions */
 	struct session_table *table;
@@ -27,6 +46,7 @@ struct session {
 	struct server *server; /* holds a slot on it; NULL: none */
 	struct server *last_server; /* tried last, for logs and redispatch */
 	struct session_wait *wait;
+	struct session_header *header; /* NULL: no accept-proxy */
 	uint64_t accepted_wall_us, accepted_ms;
 	uint64_t step_ms; /* when queueing, connecting or closing began */
 	uint64_t counted[RELAY_SIDES]; /* bytes already in the counters */
@@ -55,6 +75,25 @@ static inline uint64_t session_now_ms(const struct session *session)
 	return loop_now_ms(session->table->loop);
 }
 const struct config_proxy *session_frontend_config(const struct session *session);
+
+/* The client is known: counts the session and goes for a server. */
+void session_begin(struct session *session);
+
+/* handshake.c: reads the PROXY header, and nothing behind it. */
+void session_handshake_begin(struct session *session);
+void session_handshake_advance(struct session *session);
+void session_handshake_timeout(struct session *session);
+/* Gives what belongs to the session's header back. */
+void session_handshake_release(struct session *session);
+/* Who is at the other end of the client's socket: the client, or a proxy before it. */
+const struct endpoint *session_peer(const struct session *session);
+/* What the client connected to. */
+void session_frontend_local(const struct session *session, struct endpoint *ret_endpoint);
+
+/* announce.c: the PROXY header for the server, at most SESSION_PREFIX_BYTES_MAX.
+ * Returns its length; 0: the server wants none. */
+enum { SESSION_PREFIX_BYTES_MAX = 1024 };
+uint32_t session_announce(const struct session *session, uint8_t *storage);
 
 /* choose.c */
 void session_choose(struct session *session);
@@ -86,5 +125,6 @@ int session_unsent_bytes(int fd);
 /* A TCP connection that was reset or given up. */
 bool session_socket_is_dead(int fd);
 
-/* session_log.c */
+/* session_log.c: the socket's own address. */
+void session_socket_local(int fd, struct endpoint *ret_endpoint);
 void session_log(const struct session *session, bool is_early);

@@ -9,7 +9,7 @@
 
 enum { LINE_BYTES = 4096 };
 
-static void local_endpoint(int fd, struct endpoint *ret_endpoint)
+void session_socket_local(int fd, struct endpoint *ret_endpoint)
 {
 	struct address address = {.len = sizeof(address) - sizeof(address.len)};
 	memset(ret_endpoint, 0, sizeof(*ret_endpoint));
@@ -21,6 +21,8 @@ static void local_endpoint(int fd, struct endpoint *ret_endpoint)
 static char phase_of(const struct session *session)
 {
 	switch ((enum session_state)session->state) {
+	case SESSION_HANDSHAKE:
+		return 'R';
 	case SESSION_QUEUED:
 		return 'Q';
 	case SESSION_CHOOSING:
@@ -84,14 +86,34 @@ static void record_packets(const struct session *session, struct log_record *rec
 	record->retransmits_out = out.retransmits;
 }
 
+static struct log_bytes tlv_bytes(const struct session_tlv *tlv)
+{
+	return tlv->is_present ? (struct log_bytes){tlv->bytes, tlv->len} : (struct log_bytes){0};
+}
+
+/* What the PROXY header has brought, or why there is none. */
+static void record_header(const struct session *session, struct log_record *record)
+{
+	const struct session_header *header = session->header;
+	if (header == NULL)
+		return;
+	record->handshake_ms = header->wait_ms;
+	if (header->complaint != NULL)
+		record->end_reason = header->complaint;
+	if (header->tlvs == NULL)
+		return;
+	record->authority = tlv_bytes(&header->tlvs->authority);
+	record->unique_id = tlv_bytes(&header->tlvs->unique_id);
+}
+
 static void record_fill(const struct session *session, bool is_early, struct log_record *record)
 {
 	const struct close_reason_row *row = close_reason_row(session->reason);
 	memset(record, 0, sizeof(*record));
 	record->id = session->id;
 	record->client = session->client;
-	local_endpoint(session->client_fd, &record->frontend_local);
-	local_endpoint(session->server_fd, &record->backend_local);
+	session_frontend_local(session, &record->frontend_local);
+	session_socket_local(session->server_fd, &record->backend_local);
 	if (session->last_server != NULL)
 		endpoint_from_address(&session->last_server->config->address, &record->server);
 	record_names(session, record);
@@ -103,6 +125,7 @@ static void record_fill(const struct session *session, bool is_early, struct log
 	record->end_cause = row->letter;
 	record->end_phase = phase_of(session);
 	record->end_reason = row->words;
+	record_header(session, record);
 	record->is_early = is_early;
 }
 
@@ -117,6 +140,8 @@ static bool is_wanted(const struct session *session, bool is_early)
 	bool is_normal = session->reason == CLOSE_FINISHED;
 	if (session->is_logged_early || (config->has_dontlog_normal && is_normal))
 		return false;
+	if (session->reason >= CLOSE_PROXY_TIMEOUT && session->reason <= CLOSE_PROXY_UNTRUSTED)
+		return true;
 	bool has_data = session->relay.directions[RELAY_CLIENT].bytes > 0 ||
 		session->relay.directions[RELAY_SERVER].bytes > 0;
 	return has_data || !config->has_dontlognull;
@@ -172,7 +197,8 @@ void session_view(struct session *session, struct session_view *ret_view)
 	ret_view->backend = session->backend != NULL ? session->backend->config->name : NULL;
 	ret_view->server = session->last_server != NULL ? session->last_server->config->name : NULL;
 	ret_view->client = session->client;
-	local_endpoint(session->client_fd, &ret_view->frontend_local);
+	ret_view->peer = *session_peer(session);
+	session_frontend_local(session, &ret_view->frontend_local);
 	if (session->last_server != NULL)
 		endpoint_from_address(&session->last_server->config->address, &ret_view->server_peer);
 	ret_view->client_fd = session->client_fd;

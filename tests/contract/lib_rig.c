@@ -68,7 +68,7 @@ static void fds_list(uint8_t *counts, size_t len)
 static void on_half_closed(struct relay *relay, enum relay_side from)
 {
 	struct line *line = container_of(relay, struct line, relay);
-	uint64_t owed = line->far[from].sent + (from == RELAY_CLIENT ? line->prefix_bytes : 0);
+	uint64_t owed = line->far[from].sent;
 
 	assert_true(!line->is_stopped && line->ends == 0);
 	assert_true(relay->is_running && relay->directions[from].is_ended);
@@ -202,6 +202,7 @@ static void direction_check(const struct line *line, enum relay_side from)
 	const struct rig_limits *limits = &line->rig->limits;
 	uint64_t held = relay_held_bytes(&line->relay, from);
 	uint64_t prefix = from == RELAY_CLIENT ? line->prefix_bytes : 0;
+	uint64_t prefix_sent = from == RELAY_CLIENT ? prefix - line->relay.prefix_left : 0;
 	uint64_t held_max =
 		limits->buffer_bytes > limits->pipe_bytes ? limits->buffer_bytes : limits->pipe_bytes;
 
@@ -210,8 +211,9 @@ static void direction_check(const struct line *line, enum relay_side from)
 
 	assert_int_equal(direction->held != NULL, held > 0);
 	assert_true(held <= held_max || held <= prefix);
-	assert_true(direction->bytes + held <= line->far[from].sent + prefix);
-	assert_true(line->far[relay_other(from)].received <= direction->bytes);
+	assert_true(direction->bytes <= line->far[from].sent);
+	assert_true(direction->bytes + prefix_sent + held <= line->far[from].sent + prefix);
+	assert_true(line->far[relay_other(from)].received <= direction->bytes + prefix_sent);
 }
 
 static void rig_check(const struct rig *rig)

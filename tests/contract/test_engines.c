@@ -97,11 +97,10 @@ static void prefix_with(struct rig *rig, uint32_t prefix_bytes, uint64_t client_
 			break;
 	line_start(&line);
 	line_send(&line, RELAY_SERVER, 100);
-	assert_int_equal(relay_held_bytes(&line.relay, RELAY_CLIENT) > 0,
-		line.relay.directions[RELAY_CLIENT].bytes < prefix_bytes);
+	assert_int_equal(relay_held_bytes(&line.relay, RELAY_CLIENT) > 0, line.relay.prefix_left > 0);
 	rig_settle(rig);
 	line_receive(&line, RELAY_CLIENT);
-	assert_true(line.relay.directions[RELAY_CLIENT].bytes > 0);
+	assert_true(line.relay.prefix_left < prefix_bytes);
 	while (line.far[RELAY_CLIENT].sent < client_bytes) {
 		(void)far_write(&line, RELAY_CLIENT, client_bytes - line.far[RELAY_CLIENT].sent);
 		(void)far_read(&line, RELAY_SERVER, 5000);

@@ -195,6 +195,9 @@ static void reason_check(const struct ending *ending)
 	case CLOSE_NO_BACKEND:
 		SIM_CHECK(sim_params.is_backendless, "there is a backend");
 		return;
+	case CLOSE_PROXY_TIMEOUT:
+	case CLOSE_PROXY_INVALID:
+	case CLOSE_PROXY_UNTRUSTED:
 	case CLOSE_NONE:
 	case CLOSE_REASONS:
 		break;

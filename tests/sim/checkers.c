@@ -84,6 +84,7 @@ static void timer_check(const struct session *session)
 	case SESSION_CLOSING:
 		must_be_set = true;
 		break;
+	case SESSION_HANDSHAKE:
 	case SESSION_CHOOSING:
 	case SESSION_CLOSED:
 	case SESSION_STATES:

@@ -25,6 +25,7 @@ LAYERS = {
     "base": 0,
     "metrics": 1,
     "loop": 1,
+    "proto": 1,
     "bpf": 1,
     "config": 2,
     "net": 2,

@@ -37,12 +37,12 @@ static const char everything[] =
 	" bind 127.0.0.1:8000-8001,[::1]:8000 name web backlog 11 maxconn 12 mss 1300 tcp-ut 4s tfo defer-accept"
 	" interface lo cc reno nice -5 shards 2 transparent v6only\n"
 	" bind /run/f.sock mode 600 uid 3 gid 4\n bind /run/g.sock user root group root\n bind fd@9 id 77 v4v6\n"
-	" bind abns@name shards by-thread\n"
+	" bind abns@name shards by-thread accept-proxy trusted unix\n"
 	" description of the front\n id 5\n log-format \"%ci %cp\"\n use_backend back\n default_backend both\n"
 	"backend back from base\n"
-	" server one 127.0.0.1:1 id 8 maxconn 90 minconn 9 maxqueue 91 tcp-ut 3s cc cubic weight 256 no-backup no-tfo enabled"
+	" server one 127.0.0.1:1 id 8 maxconn 90 minconn 9 maxqueue 91 tcp-ut 3s cc cubic weight 256 no-backup no-tfo enabled send-proxy no-send-proxy-v2"
 	" slowstart 4s on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions\n"
-	" server two 127.0.0.1:+5 source 127.0.0.9:77 interface lo track one\n server three [::1] interface lo\n"
+	" server two 127.0.0.1:+5 no-send-proxy send-proxy-v2 proxy-v2-options crc32c source 127.0.0.9:77 interface lo track one\n server three [::1] interface lo\n"
 	"listen both from base\n"
 	" bind :8100\n enabled\n no option tcplog\n no log\n no option redispatch\n no option tcpka\n"
 	"defaults plain\n"
@@ -280,6 +280,7 @@ static void check_servers(const struct config_server *server)
 	assert_string_equal(server->congestion, "cubic");
 	assert_int_equal(server->weight, 256);
 	assert_false(server->is_backup || server->has_tfo || server->is_disabled || server->is_port_mapped);
+	assert_true(server->send_proxy.has_v1 && !server->send_proxy.has_v2);
 	assert_true(server->source.is_set);
 	assert_int_equal(server->source.port_first, 1000);
 	assert_int_equal(server->source.port_last, 2000);
@@ -289,6 +290,7 @@ static void check_servers(const struct config_server *server)
 	assert_int_equal(server->id, 1);
 	assert_int_equal(server->weight, 9);
 	assert_true(server->is_backup && server->has_tfo && server->is_disabled && server->is_port_mapped);
+	assert_true(server->send_proxy.has_v2 && server->send_proxy.has_crc32c && !server->send_proxy.has_v1);
 	assert_int_equal(server->port_offset, 5);
 	assert_int_equal(server->source.port_first, 77);
 	server = server->next;

@@ -319,6 +319,39 @@ static void what_cannot_be_opened_is_said(void **state)
 	config_destroy(NULL);
 }
 
+static void who_may_send_a_proxy_header_is_kept(void **state)
+{
+	struct config_fixture fixture;
+	const struct config *config = config_fixture_accept(&fixture,
+		"frontend f\n bind :1,/a.sock accept-proxy trusted 10.0.0.0/8,unix,2001:db8::/32 name x\n"
+		" bind :2 accept-proxy trusted any\n bind :3\n default_backend b\n"
+		"backend b\n default-server send-proxy-v2 proxy-v2-options crc32c\n server one 127.0.0.1:1\n"
+		" server two 127.0.0.1:2 no-send-proxy-v2 send-proxy\n"
+		" server three 127.0.0.1:3 proxy-v2-options authority,unique-id\n");
+	const struct config_bind *bind = config->proxies->binds;
+	(void)state;
+	for (unsigned i = 0; i < 2; i++, bind = bind->next) {
+		assert_true(bind->accept_proxy.is_on && bind->accept_proxy.is_unix_trusted);
+		assert_false(bind->accept_proxy.is_any_trusted);
+		assert_int_equal(bind->accept_proxy.trusted_count, 2);
+		assert_int_equal(bind->accept_proxy.trusted[0].bits, 8);
+		assert_int_equal(bind->accept_proxy.trusted[1].family, AF_INET6);
+		assert_string_equal(bind->name, "x");
+	}
+	assert_true(bind->accept_proxy.is_on && bind->accept_proxy.is_any_trusted);
+	assert_false(bind->next->accept_proxy.is_on);
+	const struct config_server *server = config_proxy_find(config, "b", CONFIG_ROLE_BACKEND)->servers;
+	assert_true(server->send_proxy.has_v2 && server->send_proxy.has_crc32c);
+	assert_false(server->send_proxy.has_v1 || server->send_proxy.has_authority);
+	server = server->next;
+	assert_true(server->send_proxy.has_v1);
+	assert_false(server->send_proxy.has_v2 || server->send_proxy.has_crc32c);
+	server = server->next;
+	assert_true(server->send_proxy.has_v2 && server->send_proxy.has_crc32c);
+	assert_true(server->send_proxy.has_authority && server->send_proxy.has_unique_id);
+	config_fixture_release(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +366,7 @@ int main(void)
 		cmocka_unit_test(the_quick_start_is_a_listen_section),
 		cmocka_unit_test(a_directory_is_read_in_order),
 		cmocka_unit_test(what_cannot_be_opened_is_said),
+		cmocka_unit_test(who_may_send_a_proxy_header_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
