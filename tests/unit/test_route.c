@@ -21,7 +21,8 @@ static struct endpoint endpoint_of(const char *host)
 	struct address_spec spec = {.family = AF_UNSPEC};
 	struct address address;
 	struct endpoint endpoint;
-	snprintf(spec.host, sizeof(spec.host), "%s", host);
+	assert_true(strlen(host) < sizeof(spec.host));
+	memcpy(spec.host, host, strlen(host));
 	assert_int_equal(address_resolve(&spec, 0, &address), 0);
 	endpoint_from_address(&address, &endpoint);
 	return endpoint;
@@ -30,7 +31,7 @@ static struct endpoint endpoint_of(const char *host)
 /* Runs ip(8) with up to nine words. */
 static void ip(const char *words)
 {
-	char copy[256], *list[16] = {"ip"}, *rest = copy;
+	char copy[256], program[] = "ip", *list[16] = {program}, *rest = copy;
 	unsigned count = 1;
 	int status;
 	snprintf(copy, sizeof(copy), "%s", words);
