@@ -184,8 +184,9 @@ bool wire_flow_is_drained(struct wire_table *table, unsigned index, const struct
 	for (unsigned d = 0; d < 2; d++) {
 		const struct wire_snapshot *socket = &snapshots[d];
 		uint32_t acknowledged = (uint32_t)pair->hot[d].ack_max;
-		if (socket->rcv_nxt != socket->copied_seq || socket->has_holes ||
-			socket->rcv_nxt != pair->path[d].boundary)
+		/* Segments that wait for a gap are the sender's still: what fills the gap passes the
+		 * socket by, and whoever has not got them asks for them. */
+		if (socket->rcv_nxt != socket->copied_seq || socket->rcv_nxt != pair->path[d].boundary)
 			return false;
 		if (socket->snd_una != socket->write_seq && (int32_t)(acknowledged - socket->write_seq) < 0)
 			return false;
