@@ -112,7 +112,7 @@ int wire_ingress(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 	struct flow flow = {};
-	if (is_abandoned() || is_for_other(skb))
+	if (is_abandoned() || is_for_other(skb) || skb->mark == wire_copy_done_mark)
 		return TO_STACK;
 	if (!packet_read(skb, &packet))
 		return icmp_ingress(skb);

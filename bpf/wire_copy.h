@@ -9,6 +9,9 @@
 
 /* Copies on their way to the local stack; that of a settled direction's acknowledgement. */
 const volatile __u32 wire_copy_mark = 0x57435059, wire_copy_settled_mark = 0x5743505a;
+/* One that fits the socket: a bridge's or a bond's own program, which sees it after its port's,
+ * passes it. */
+const volatile __u32 wire_copy_done_mark = 0x5743505b;
 
 static __always_inline void copy_send(struct __sk_buff *skb, const struct flow *flow)
 {
@@ -139,6 +142,6 @@ static __noinline int copy_receive(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 	bool is_settled = skb->mark == wire_copy_settled_mark;
-	skb->mark = 0;
+	skb->mark = wire_copy_done_mark;
 	return packet_read(skb, &packet) ? copy_write(skb, &packet, is_settled) : DROP;
 }
