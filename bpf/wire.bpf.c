@@ -127,6 +127,8 @@ int wire_ingress(struct __sk_buff *skb)
 		return take_syn(skb, &flow, &packet, mode);
 	if (mode == WIRE_WATCH) {
 		note_watched(&flow, &packet);
+		if (hop_limit(skb, &packet) <= 1)
+			state_add(&flow.pair->hot[flow.direction & 1], WIRE_SHORT_LIVED);
 		return TO_STACK;
 	}
 	if (mode == WIRE_CLOSED)
