@@ -126,6 +126,8 @@ static __noinline int tcp_ingress(struct __sk_buff *skb)
 		return take_syn(skb, &flow, &packet, mode);
 	if (mode == WIRE_WATCH) {
 		note_watched(&flow, &packet);
+		if (hop_limit(skb, &packet) <= 1)
+			state_add(&flow.pair->hot[flow.direction & 1], WIRE_SHORT_LIVED);
 		return TO_STACK;
 	}
 	/* Mostly a question about our reset, perhaps before that call has returned: the stack has no
@@ -138,7 +140,7 @@ static __noinline int tcp_ingress(struct __sk_buff *skb)
 SEC("tc")
 int wire_ingress(struct __sk_buff *skb)
 {
-	if (is_abandoned() || is_for_other(skb))
+	if (is_abandoned() || is_for_other(skb) || skb->mark == wire_copy_done_mark)
 		return TO_STACK;
 	if (is_copy(skb))
 		return copy_receive(skb);

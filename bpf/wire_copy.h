@@ -9,6 +9,9 @@
 
 /* Copies on their way to the local stack; that of a settled direction's acknowledgement. */
 const volatile __u32 wire_copy_mark = 0x57435059, wire_copy_settled_mark = 0x5743505a;
+/* One that fits the socket: a bridge's or a bond's own program, which sees it after its port's,
+ * passes it. */
+const volatile __u32 wire_copy_done_mark = 0x5743505b;
 
 static __always_inline void copy_send(struct __sk_buff *skb, const struct flow *flow)
 {
@@ -101,6 +104,6 @@ static __noinline int copy_receive(struct __sk_buff *skb)
 	bool is_settled = skb->mark == wire_copy_settled_mark;
 	if (!packet_read(skb, &packet))
 		return TO_STACK;
-	skb->mark = 0;
+	skb->mark = wire_copy_done_mark;
 	return copy_write(skb, &packet, is_settled);
 }

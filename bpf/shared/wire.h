@@ -37,6 +37,7 @@ enum {
 	WIRE_RST = 1 << 2, /* a reset that the receiver can believe */
 	WIRE_SYN = 1 << 3, /* a SYN came (an event, at most one in 67 ms, never in state) */
 	WIRE_FORWARDED = 1 << 4, /* DRAIN has forwarded: last_window and last_tsval are what was sent out */
+	WIRE_SHORT_LIVED = 1 << 5, /* WATCH: a packet came whose hop limit lets nobody forward it */
 };
 
 /* wire_path.flags; settled: in DRAIN, the sockets hold nothing of this direction any more, and the

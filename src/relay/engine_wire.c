@@ -152,6 +152,15 @@ static bool are_both_seen(const struct wire_entry *entry)
 		__atomic_load_n(&pair->hot[1].last_ns, __ATOMIC_RELAXED) != 0;
 }
 
+/* Such a packet would reach no end once the sockets are frozen. */
+static bool is_short_lived(const struct wire_entry *entry)
+{
+	const struct wire_pair *pair = wire_table_pair(wire_entry_table(entry), entry->index);
+	uint32_t both = __atomic_load_n(&pair->hot[0].state, __ATOMIC_RELAXED) |
+		__atomic_load_n(&pair->hot[1].state, __ATOMIC_RELAXED);
+	return both & WIRE_SHORT_LIVED;
+}
+
 static bool is_watch_over(const struct wire_entry *entry)
 {
 	return now_of(entry) - entry->since_ms > WATCH_MS;
@@ -161,7 +170,9 @@ static void watch_look(struct wire_entry *entry)
 {
 	struct relay *relay = entry->relay;
 	enum wire_reason reason = WIRE_REASON_UNSEEN;
-	if (are_both_seen(entry))
+	if (is_short_lived(entry))
+		reason = WIRE_REASON_HOPS;
+	else if (are_both_seen(entry))
 		reason = are_pumps_clean(relay) ? map_now(entry) : WIRE_REASON_HELD;
 	/* A flow whose target is slower than its source always has bytes here: unless reading
 	 * pauses for a moment, the moment to hand it over never comes. */

@@ -379,9 +379,15 @@ static void hop_limits_and_sizes_are_minded(void **state)
 	wire_rig_need();
 	FOR_EACH_FAMILY(family)
 	{
-		struct wire_pair *pair = wire_rig_pair(*family, WIRE_ACTIVE);
+		struct wire_pair *pair = wire_rig_pair(*family, WIRE_WATCH);
 		struct segment segment = wire_segment(*family);
+		segment.ttl = 2;
+		assert_to_stack(&segment);
+		assert_int_equal(pair->hot[0].state, 0);
 		segment.ttl = 1;
+		assert_to_stack(&segment);
+		assert_int_equal(pair->hot[0].state, WIRE_SHORT_LIVED);
+		pair = wire_rig_pair(*family, WIRE_ACTIVE);
 		assert_to_stack(&segment);
 		assert_int_equal(pair->cold[0].expired, 1);
 		segment.ttl = 2;

@@ -183,6 +183,21 @@ static void a_segment_without_acknowledgement_is_dropped(void **state)
 	assert_int_equal(pair->cold[0].outside, 1);
 }
 
+/* Whoever puts the copy's mark on a packet that is spliced only gives it to the stack. */
+static void what_bears_the_mark_of_a_fitted_copy_is_passed(void **state)
+{
+	(void)state;
+	wire_rig_need();
+	struct wire_pair *pair = wire_rig_pair(AF_INET, WIRE_DRAIN);
+	struct segment segment = wire_segment(AF_INET);
+	struct packet packet;
+	packet_make(&segment, &packet);
+	struct run run = wire_run(&packet, &(struct run_options){.mark = COPY_MARK + 2});
+	assert_int_equal(run.result, TO_STACK);
+	assert_untouched(&packet, &run);
+	assert_int_equal(pair->hot[0].packets, 0);
+}
+
 static struct segment from_server(uint32_t seq, uint32_t ack)
 {
 	struct segment segment = wire_segment(AF_INET);
@@ -494,6 +509,20 @@ static void a_direction_settles_when_the_receiver_has_all_that_was_held(void **s
 	assert_false(pair->path[0].flags & WIRE_IS_SETTLED);
 }
 
+static void segments_that_wait_for_a_gap_hold_nothing_up(void **state)
+{
+	(void)state;
+	wire_rig_need();
+	(void)wire_rig_pair(AF_INET, WIRE_DRAIN);
+	struct wire_snapshot now[2] = {
+		{.rcv_nxt = CLIENT_SEQ, .copied_seq = CLIENT_SEQ, .has_holes = true},
+		{.rcv_nxt = CLIENT_ACK + ACK_DELTA, .copied_seq = CLIENT_ACK + ACK_DELTA},
+	};
+	assert_true(wire_flow_is_drained(wire_rig_table, PAIR, now));
+	now[0].copied_seq--;
+	assert_false(wire_flow_is_drained(wire_rig_table, PAIR, now));
+}
+
 struct keeper {
 	struct wire_pair *pair;
 	bool is_over;
@@ -559,6 +588,8 @@ int main(void)
 		cmocka_unit_test(drain_keeps_bare_acknowledgements_within_the_window),
 		cmocka_unit_test(a_settled_direction_is_compared_with_no_socket),
 		cmocka_unit_test(a_direction_settles_when_the_receiver_has_all_that_was_held),
+		cmocka_unit_test(segments_that_wait_for_a_gap_hold_nothing_up),
+		cmocka_unit_test(what_bears_the_mark_of_a_fitted_copy_is_passed),
 		cmocka_unit_test(bits_of_user_space_outlast_packets),
 	};
 	return cmocka_run_group_tests(tests, wire_rig_setup, wire_rig_teardown);

@@ -156,3 +156,35 @@ def test_a_reader_with_full_buffers_sees_that_its_session_was_shut_down(tmp_path
         wait_until(lambda: session not in daemon.ask("show sess"), "the session is gone")
         assert near.stdout.readline() == "RESET\n"
         assert far.stdout.readline() in ("ConnectionResetError\n", "BrokenPipeError\n")
+
+
+NEAR_ECHO = """
+import socket, sys
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+listener.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+print('READY', flush=True)
+stream = listener.accept()[0]
+while part := stream.recv(65536):
+    stream.sendall(part)
+"""
+
+PINGS = """
+import socket, sys
+stream = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+stream.settimeout(5)
+for count in range(2000):
+    stream.sendall(b'ping')
+    assert stream.recv(4, socket.MSG_WAITALL) == b'ping'
+print('DONE', flush=True)
+"""
+
+
+def test_a_server_whose_packets_cannot_be_forwarded_is_served_by_the_sockets(tmp_path):
+    with Netlab() as lab:
+        far = lab.start("server", [sys.executable, "-c", NEAR_ECHO, lab.address("server", "ipv4"), str(PORT)])
+        assert far.stdout.readline() == "READY\n"
+        daemon = Daemon(lab, tmp_path, "wire")
+        near = lab.start("client", [sys.executable, "-c", PINGS, lab.address("proxy", "ipv4", "client"), str(PORT)])
+        assert near.stdout.readline() == "DONE\n"
+        assert not daemon.was_on_wire()
+        assert re.search("^hops: 1", daemon.ask("show relay"), re.M)

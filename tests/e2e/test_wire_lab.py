@@ -142,6 +142,19 @@ def test_a_pair_in_full_swing_is_taken_over(family, are_offloads_on):
     assert all(counter["malformed"] == counter["outside"] == 0 for counter in counters)
 
 
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_segments_lost_during_the_hand_over_do_not_hold_it_up(family):
+    with Netlab(are_offloads_on=False) as lab:
+        losses = [lab.start("proxy", [lab_program(), "loss", "20", "5", "10", side]) for side in ("client", "server")]
+        for loss in losses:
+            expect(loss, "READY")
+        counters = transfer(lab, family, 20_000_000, 20_000_000, is_busy=True)
+        for loss in losses:
+            loss.stdin.close()
+            assert json.loads(loss.stdout.read())["lost"] > 0
+    assert all(counter["copies"] > 0 and counter["malformed"] == 0 for counter in counters)
+
+
 def path_mtu(lab, family, host, to):
     """What a host's stack has learnt of the way to an address."""
     words = lab.run(host, ["ip", "route", "get", lab.address(*to)], stdout=subprocess.PIPE, text=True).stdout.split()
