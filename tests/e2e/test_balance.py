@@ -124,7 +124,7 @@ def test_static_rr_shares_by_weight(spread):
 @pytest.mark.parametrize("method", ["map-based", "consistent", "maglev"])
 def test_a_hash_sticks_and_only_needful_clients_move(spread, method):
     visit = spread("balance hash src", ["", "", "", ""], lines=[f"hash-type {method} crc32 avalanche"])
-    clients = [f"127.0.0.{number}" for number in range(1, 61)]
+    clients = place.client_sources(60)
     before = {client: visit(source=client) for client in clients}
     assert set(before.values()) == {0, 1, 2, 3}
     spread.daemon.runtime.ask("disable server relayed/s2")
@@ -158,7 +158,7 @@ def test_a_bounded_hash_spreads_one_client(spread):
 
 def test_a_hashed_client_waits_for_its_own_server(spread):
     visit = spread("balance source", ["maxconn 1", "maxconn 1"], lines=["timeout queue 300ms"])
-    names = {visit(source=f"127.0.0.{number}"): f"127.0.0.{number}" for number in (1, 2)}
+    names = {visit(source=source): source for source in place.client_sources(2)}
     runtime = spread.daemon.runtime
     wait_until(lambda: runtime.stat_row("relayed", "BACKEND")["scur"] == "0", "the slots to be free")
     name, held = visit(keep=True, source=names[0])
