@@ -4,8 +4,8 @@
  * against its exact windows, and challenges resets as RFC 5961 says, so blind injection is
  * no easier than without us.  Our own view must be guarded: only numbers that the receiver
  * can accept change what we know (wire_note.h), and a reset counts only with the number that
- * the receiver expects next, or that the sender sends next.  Farther out than a window and
- * some slack no Linux would look at it: it is not forwarded. */
+ * the receiver expects next, that the sender sends next, or where the window ends.  Farther
+ * out than a window and some slack no Linux would look at it: it is not forwarded. */
 #pragma once
 
 #include "wire_flow.h"
@@ -37,7 +37,12 @@ static __always_inline enum verdict judge_sequence(const struct flow *flow, cons
 	if (lead < -limit || lead > limit || lead_end > limit)
 		return NUMBERS_OUTSIDE;
 	if (packet->flags & FLAG_RST) {
-		bool is_exact = lead == 0 || packet->seq == (__u32)pair->hot[mine].seq_max;
+		/* Who has sent more than the window that is left breaks off at its end
+		 * (tcp_acceptable_seq()), and who holds bytes up to there believes it. */
+		__u32 left = (__u32)bpf_ntohs(pair->hot[other].last_window)
+			<< (pair->path[other].scale_in & 15);
+		bool is_exact =
+			lead == 0 || (__u32)lead == left || packet->seq == (__u32)pair->hot[mine].seq_max;
 		return is_exact ? NUMBERS_GOOD : NUMBERS_DOUBTFUL;
 	}
 	return lead < -window || lead_end > window ? NUMBERS_DOUBTFUL : NUMBERS_GOOD;

@@ -144,8 +144,10 @@ static void only_a_believable_reset_is_noted(void **state)
 		bool is_noted;
 	} cases[] = {
 		{0, REDIRECTED, true},
-		/* A guess has two numbers to hit, however much is in flight. */
+		/* A guess has three numbers to hit, however much is in flight. */
 		{1, REDIRECTED, false},
+		{599, REDIRECTED, false},
+		{600, REDIRECTED, true},
 		{999, REDIRECTED, false},
 		{1000, REDIRECTED, true},
 		{1001, REDIRECTED, false},
@@ -160,6 +162,8 @@ static void only_a_believable_reset_is_noted(void **state)
 		for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
 			struct wire_pair *pair = pair_at(bases[b], 7, WIRE_ACTIVE);
 			pair->hot[0].seq_max += 1000;
+			pair->hot[1].last_window = htons(150);
+			pair->path[1].scale_in = 2;
 			struct segment segment = wire_segment(AF_INET);
 			segment.seq = bases[b] + (uint32_t)cases[i].lead;
 			segment.flags = RST;
