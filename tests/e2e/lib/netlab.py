@@ -147,7 +147,9 @@ class Netlab:
             gateway = self.address("proxy", "ipv4" if family == "-4" else "ipv6", side)
             self.ip(family, "-n", end, "route", "add", "default", "via", gateway, "congctl", self.congestion)
             for name, its in ((end, device), (proxy, proxy_device)):
-                self.ip(family, "-n", name, "route", "replace", network, "dev", its, "proto", "kernel",
+                # With the kernel's own metric it takes the place of the kernel's route.
+                metric = ["metric", "256"] if family == "-6" else []
+                self.ip(family, "-n", name, "route", "replace", network, "dev", its, "proto", "kernel", *metric,
                         "congctl", self.congestion)
 
     def build_far(self):
