@@ -359,6 +359,7 @@ static int run_lab(const struct lab_task *task)
 		(unsigned long long)bss->lab_counts.repeated, (unsigned long long)bss->lab_counts.late,
 		(unsigned long long)bss->lab_counts.tagged, (unsigned long long)bss->lab_counts.marked,
 		(unsigned long long)bss->lab_counts.echoed);
+	lab_loss_bpf__destroy(skeleton);
 	return 0;
 }
 
