@@ -83,7 +83,7 @@ static const struct {
 	{"serve", "serve the loads below: sink, source, echo or answer", command_serve},
 	{"bulk", "streams as fast as the path takes them", command_bulk},
 	{"pingpong", "messages and answers, one after the other or at a rate", command_pingpong},
-	{"churn", "connect, one exchange, close, again", command_churn},
+	{"churn", "connect, an exchange or more, close, again", command_churn},
 	{"idle", "connections that are up and quiet", command_idle},
 	{"dribble", "single bytes at a rate", command_dribble},
 	{"incast", "bursts on all connections at the same moment", command_incast},

@@ -25,10 +25,9 @@ static __always_inline bool is_for_other(const struct __sk_buff *skb)
 	return skb->vlan_present && (skb->vlan_tci & VLAN_ID_MASK) != 0;
 }
 
-static __always_inline void count_forwarded(struct wire_hot *hot, const struct packet *packet)
+static __always_inline void count_forwarded(struct wire_hot *hot)
 {
-	hot->bytes += packet->payload;
-	hot->packets++;
+	__sync_fetch_and_add(&hot->packets, 1);
 	hot->last_ns = bpf_ktime_get_coarse_ns();
 }
 
@@ -88,7 +87,7 @@ static __always_inline int splice(
 		edge_note(flow, packet);
 	if (is_drain)
 		packet->seq = sequence_fit(flow, packet);
-	count_forwarded(&flow->pair->hot[mine], packet);
+	count_forwarded(&flow->pair->hot[mine]);
 	if (skb->vlan_present)
 		bpf_skb_vlan_pop(skb);
 	if (!translate(skb, flow, packet, &options, lag))

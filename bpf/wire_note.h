@@ -16,15 +16,34 @@ static __always_inline void flow_tell(const struct flow *flow, __u16 what)
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* A lost race of two processors is mended by the next packet, for the low half is the truth:
- * one look and one store, so that never both gains are added to one number. */
+enum { RAISE_TRIES = 8 }; /* each lost to another processor that has raised the number */
+
+/* Packets of one direction may come on several processors at once, and one of these may stop
+ * between a look and a store for as long as its host likes: a number must never go back. */
 static __always_inline bool number_raise(__u64 *number, __u32 to)
 {
 	__u64 before = READ_ONCE(*number);
-	__s32 gain = (__s32)(to - (__u32)before);
-	if (gain > 0)
-		WRITE_ONCE(*number, before + (__u32)gain);
-	return gain > 0;
+	for (int i = 0; i < RAISE_TRIES; i++) {
+		__s32 gain = (__s32)(to - (__u32)before);
+		if (gain <= 0)
+			return false;
+		__u64 seen = __sync_val_compare_and_swap(number, before, before + (__u32)gain);
+		if (seen == before)
+			return true;
+		before = seen;
+	}
+	return false;
+}
+
+static __always_inline void window_raise(struct wire_hot *hot, __u32 to)
+{
+	__u32 before = READ_ONCE(hot->window_max);
+	for (int i = 0; i < RAISE_TRIES && before < to; i++) {
+		__u32 seen = __sync_val_compare_and_swap(&hot->window_max, before, to);
+		if (seen == before)
+			return;
+		before = seen;
+	}
 }
 
 static __always_inline void note_end(const struct flow *flow, const struct packet *packet, bool has_gain)
@@ -61,9 +80,8 @@ static __always_inline void note_numbers(const struct flow *flow, const struct p
 	}
 	/* One byte is a keep-alive or a probe of a closed window. */
 	if (!number_raise(&hot->seq_max, packet->end) && packet->payload > 1)
-		hot->retransmits++;
-	if (window > hot->window_max)
-		hot->window_max = window;
+		__sync_fetch_and_add(&hot->retransmits, 1);
+	window_raise(hot, window);
 	hot->last_window = bpf_htons(packet->window);
 	has_gain = number_raise(&hot->ack_max, packet->ack);
 	if (has_gain || packet->flags & FLAG_FIN)

@@ -34,5 +34,12 @@ export SPLICED_BINARY=$PWD/$dir/spliced SPLICED_CTL=$PWD/$dir/splicectl
 
 status=0
 $plainly meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 5 || status=1
-$plainly /usr/bin/python3 -m pytest -p no:cacheprovider -q -n 2 -m "$markers" "$@" tests/e2e || status=1
+# What fails while other tests use the machine as well has a second try, alone.
+cache=$(mktemp -d)
+trap 'rm -rf "$cache"' EXIT
+set -- -q -o cache_dir="$cache" -m "$markers" "$@" tests/e2e
+if ! $plainly /usr/bin/python3 -m pytest -n 2 "$@"; then
+	echo "What failed beside others is run alone:"
+	$plainly /usr/bin/python3 -m pytest -n 0 --last-failed --last-failed-no-failures none "$@" || status=1
+fi
 exit "$status"

@@ -1,4 +1,4 @@
-/* Connect, one exchange, close, and again; see messages.h. */
+/* Connect, an exchange or more, close, and again; see messages.h. */
 #include "messages.h"
 
 #include "client.h"
@@ -10,19 +10,23 @@ enum { ERRORS_MAX = 1000 }; /* then the load ends: it measures nothing any more 
 
 static void on_up(struct worker *worker, struct client *client)
 {
-	client->asked = 1;
-	client_allow(worker, client, worker->run->options->size);
+	client->asked++;
+	client_allow(worker, client, client->asked * worker->run->options->size);
 }
 
 static void on_moved(struct worker *worker, struct client *client)
 {
 	const struct load_options *options = worker->run->options;
-	if (client->in.offset < (options->answer != 0 ? options->answer : options->size))
+	if (client->in.offset < client->asked * (options->answer != 0 ? options->answer : options->size))
 		return;
+	client->answered++;
+	worker->tally.messages++;
+	if (client->answered < options->messages) {
+		on_up(worker, client);
+		return;
+	}
 	if (worker_is_measured(worker, client->opened_ns))
 		histogram_add(&worker->latency, now_ns() - client->opened_ns);
-	client->answered = 1;
-	worker->tally.messages++;
 	worker->tally.connections_done++;
 	client_close(worker, client, options->is_reset);
 }
@@ -38,7 +42,7 @@ static void unanswered_note(struct worker *worker, const struct client *client)
 
 static void on_closed(struct worker *worker, struct client *client)
 {
-	if (client->answered == 0)
+	if (client->answered < worker->run->options->messages)
 		unanswered_note(worker, client);
 	if (worker->phase == PHASE_ENDING)
 		return;

@@ -26,6 +26,7 @@ enum {
 	REASON_BYTES = 256,
 	DELAY_US_MAX = 1000000,
 	STALL_EVERY_MS_MAX = 3600000,
+	MESSAGES_MAX = 1000000,
 };
 
 static const uint64_t SEED_MAX = 9000000000000000;
@@ -34,7 +35,7 @@ static const char *const summaries[] = {
 	[LOAD_SERVE] = "the server of all loads: sinks, sources, echoes or answers, as each connection asks",
 	[LOAD_BULK] = "streams as fast as the path takes them",
 	[LOAD_PINGPONG] = "messages and their answers: one after the other, or at a given rate",
-	[LOAD_CHURN] = "connect, one exchange, close, and again",
+	[LOAD_CHURN] = "connect, an exchange or more, close, and again",
 	[LOAD_IDLE] = "connections that are up and quiet",
 	[LOAD_DRIBBLE] = "single bytes at a given rate",
 	[LOAD_INCAST] = "bursts on all connections at the same moment",
@@ -215,6 +216,14 @@ static bool set_json(struct load_options *options, const char *argument, char *r
 	return options->is_json = true;
 }
 
+static bool set_messages(struct load_options *options, const char *argument, char *ret_reason)
+{
+	uint64_t value = 0;
+	bool is_read = whole_read(argument, MESSAGES_MAX, &value, ret_reason);
+	options->messages = (unsigned)value;
+	return is_read;
+}
+
 static bool set_reset(struct load_options *options, const char *argument, char *ret_reason)
 {
 	(void)argument, (void)ret_reason;
@@ -254,6 +263,7 @@ static const struct option_row rows[] = {
 		"check some of the bytes, move the rest untouched"},
 	{"sample-every", "MIB", ON_BULK | ON_ASKERS | ON_SERVE, set_sample_every,
 		"of which 64 KiB are checked (16)"},
+	{"messages", "N", ON_CHURN, set_messages, "of each connection (1)"},
 	{"reset", NULL, ON_CHURN, set_reset, "close by reset"},
 	{"hold", NULL, ON_IDLE, set_hold, "until standard input ends, not for --seconds"},
 	{"no-half-close", NULL, ON_LOADS & ~ON_CHURN, set_no_half_close,
@@ -307,6 +317,7 @@ static void defaults_set(enum load_command command, struct load_options *ret_opt
 		.threads = 1,
 		.seconds = 5,
 		.warmup_s = -1,
+		.messages = 1,
 		.size = command == LOAD_DRIBBLE || command == LOAD_IDLE ? 1 : 64,
 		.sample_every = 16 * 1024 * 1024,
 		.seed = 1};

@@ -22,6 +22,7 @@ struct load_options {
 	struct place to, server, listen;
 	bool has_to, has_server, has_listen;
 	unsigned connections, threads;
+	unsigned messages; /* of a connection of churn */
 	double seconds, warmup_s; /* warmup_s below 0: to be chosen */
 	bool has_seconds;
 	uint32_t size, answer; /* answer 0: an echo */

@@ -57,6 +57,9 @@ ALL = {workload.name: workload for workload in (
     Workload("pingpong-64", "pingpong", 64, ["--size", "64"]),
     Workload("pingpong-64-4k", "pingpong", 64, ["--size", "4096"]),
     Workload("churn-64", "churn", 64, ["--size", "64"]),
+    Workload("visit-4", "churn", 64, ["--size", "64", "--messages", "4"]),
+    Workload("visit-16", "churn", 64, ["--size", "64", "--messages", "16"]),
+    Workload("visit-64", "churn", 64, ["--size", "64", "--messages", "64"]),
     Workload("idle-2000", "idle", 2000, rounds_max=2),
     # A byte a second on each connection: what is never heard of again is not taken over by wire.
     Workload("quiet-2000", "idle", 2000, ["--rate", "2000"], command="dribble", rounds_max=2),

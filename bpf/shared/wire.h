@@ -82,7 +82,7 @@ struct wire_path {
 };
 
 struct wire_hot { /* what the packets of a direction have shown */
-	__u64 bytes, packets; /* forwarded; bytes of payload, repetitions too */
+	__u64 packets; /* forwarded; a merged one is one */
 	__u64 last_ns; /* coarse monotonic clock; from WATCH on */
 	/* Highest end of segment and highest acknowledgement, in space, counted on beyond 32
 	 * bits: their growth is the exact number of bytes sent and acknowledged. */
@@ -94,6 +94,7 @@ struct wire_hot { /* what the packets of a direction have shown */
 	__u32 last_tsval; /* out space */
 	__u16 last_window; /* of a good packet; DRAIN: as sent out.  Network order */
 	__u16 copies; /* DRAIN: headers given to the local stack */
+	__u64 spare; /* fills the line */
 };
 
 /* Packets that were not forwarded, by reason; S: to the stack, D: dropped. */

@@ -28,10 +28,10 @@
 
 enum {
 	WATCH_MS = 5000, /* then others may have the place */
-	FLUSH_MS = 100,
 	RETRY_MIN_MS = 10,
 	RETRY_HELD_MS = 1000,
 	RETRY_MAX_MS = 10000,
+	FLUSH_PART = 10, /* reading pauses for this part of the time between two tries at most */
 	RETRIES_MAX = 10, /* of the doubling */
 	DRAIN_PAUSE_MAX_MS = 64,
 	SCALE_LEARNT_MIN = 7,
@@ -53,18 +53,24 @@ static uint64_t now_of(const struct wire_entry *entry)
 
 /* --- refusals --- */
 
+static uint64_t pause_after(const struct relay *relay, enum wire_reason reason)
+{
+	uint64_t first_ms = reason == WIRE_REASON_HELD ? RETRY_HELD_MS : RETRY_MIN_MS;
+	uint64_t pause_ms = first_ms << relay->takeover_tries;
+	return pause_ms < RETRY_MAX_MS ? pause_ms : RETRY_MAX_MS;
+}
+
 static void refuse(struct relay *relay, enum wire_reason reason)
 {
 	struct relay_worker *worker = relay->worker;
 	uint64_t now_ms = loop_now_ms(worker->options.loop);
-	uint64_t pause_ms = (uint64_t)(reason == WIRE_REASON_HELD ? RETRY_HELD_MS : RETRY_MIN_MS)
-		<< relay->takeover_tries;
+	uint64_t pause_ms = pause_after(relay, reason);
 	counter_add(&worker->wire_refusals[reason], 1);
 	counter_add(&worker->engines[relay_engine_index(&relay_engine_wire)].refusals, 1);
 	relay->takeover_reason = (uint8_t)reason;
 	if (relay->takeover_tries < RETRIES_MAX)
 		relay->takeover_tries++;
-	relay->takeover_due_ms = now_ms + (pause_ms < RETRY_MAX_MS ? pause_ms : RETRY_MAX_MS);
+	relay->takeover_due_ms = now_ms + pause_ms;
 	if (wire_reason_is_final(reason))
 		relay->takeover = NULL;
 }
@@ -175,9 +181,11 @@ static void watch_look(struct wire_entry *entry)
 	else if (are_both_seen(entry))
 		reason = are_pumps_clean(relay) ? map_now(entry) : WIRE_REASON_HELD;
 	/* A flow whose target is slower than its source always has bytes here: unless reading
-	 * pauses for a moment, the moment to hand it over never comes. */
+	 * pauses for a moment, the moment to hand it over never comes.  The other direction may
+	 * be kept waiting by that, so it is not for long; longer the rarer it is tried. */
 	if (reason == WIRE_REASON_HELD && !loop_timer_is_set(&entry->timer))
-		loop_timer_set(entry->loop, &entry->timer, now_of(entry) + FLUSH_MS);
+		loop_timer_set(entry->loop, &entry->timer,
+			now_of(entry) + pause_after(relay, WIRE_REASON_HELD) / FLUSH_PART);
 	relay_takeover_flush(relay, reason == WIRE_REASON_HELD);
 	if (reason == WIRE_NO_REASON) {
 		/* Nothing was read since the snapshot: all that runs on this thread is us. */

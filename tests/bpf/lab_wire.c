@@ -46,6 +46,7 @@ struct pair {
 	struct wire_leg legs[2];
 	uint64_t relayed[2];
 	unsigned slipped; /* bytes that came to a socket while its pair was handed over */
+	uint64_t begins[2]; /* the highest numbers when it began */
 };
 
 static struct pair pairs[PAIRS_MAX];
@@ -176,6 +177,11 @@ static void enter_drain(struct wire_table *table, unsigned index, struct pair *p
 		bool is_due =
 			tries > 0 && pair->relayed[0] >= bytes_wanted && pair->relayed[1] >= bytes_wanted;
 		if (is_due && !now[0].has_holes && !now[1].has_holes) {
+			struct wire_hot hot[2];
+			struct wire_cold cold[2];
+			wire_flow_read(table, index, hot, cold);
+			pair->begins[0] = hot[0].seq_max;
+			pair->begins[1] = hot[1].seq_max;
 			wire_flow_set_mode(table, index, WIRE_DRAIN);
 			return;
 		}
@@ -265,7 +271,8 @@ static void print_pairs(struct wire_table *table)
 			printf("{\"pair\": %u, \"direction\": %u, \"bytes\": %llu, \"packets\": %llu, \"retransmits\": %u, "
 			       "\"highest\": %llu, \"state\": %u, \"outside\": %u, \"malformed\": %u, \"too_big\": %u, \"expired\": %u, "
 			       "\"frozen\": %u, \"icmp\": %u, \"told\": %u, \"copies\": %u, \"slipped\": %u}\n",
-				i, d, (unsigned long long)hot[d].bytes, (unsigned long long)hot[d].packets,
+				i, d, (unsigned long long)(hot[d].seq_max - pairs[i].begins[d]),
+				(unsigned long long)hot[d].packets,
 				hot[d].retransmits, (unsigned long long)hot[d].seq_max, hot[d].state,
 				cold[d].outside, cold[d].malformed, cold[d].too_big, cold[d].expired,
 				cold[d].frozen, (unsigned)cold[d].icmp, (unsigned)cold[d].told,

@@ -279,7 +279,6 @@ static void counters_are_exact_over_a_wrap(void **state)
 	segment.payload = 1;
 	assert_int_equal(answer(&segment), REDIRECTED);
 	wire_flow_read(wire_rig_table, PAIR, hot, cold);
-	assert_int_equal(hot[0].bytes, 11001);
 	assert_int_equal(hot[0].packets, 13);
 	assert_int_equal(hot[0].retransmits, 1);
 	assert_int_equal(hot[0].seq_max - before.seq_max, 10000);

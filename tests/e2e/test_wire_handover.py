@@ -69,19 +69,27 @@ while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
 
-# Asks for far more than a socket takes, but not for ever more than has been answered.
+# Asks for far more than a socket takes, but not for ever more than has been answered; told to
+# end, it wants a good part more.
 PIPELINER = """
 import os, socket, sys, threading
 stream = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 stream.settimeout(int(sys.argv[3]))
-wanted, taken, more = 800_000_000, 0, threading.Condition()
+wanted, taken, more = None, 0, threading.Condition()
 def ask():
-    for sent in range(0, wanted // 200 + 2_000_000, 50_000):
+    sent = 0
+    while True:
         with more:
             more.wait_for(lambda: sent < taken // 200 + 2_000_000)
         stream.sendall(b'q' * 50_000)
+        sent += 50_000
+def obey():
+    global wanted
+    sys.stdin.readline()
+    wanted = taken + 200_000_000
 threading.Thread(target=ask, daemon=True).start()
-while taken < wanted:
+threading.Thread(target=obey, daemon=True).start()
+while wanted is None or taken < wanted:
     try:
         part = stream.recv(1 << 18)
     except TimeoutError:
@@ -95,6 +103,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.limit(90)
 @pytest.mark.parametrize("relay", ["auto", "copy"])
 def test_a_connection_that_is_full_both_ways_is_handed_over(relay, tmp_path):
     """The server reads the next request when its answer is taken, so its window is closed
@@ -103,15 +112,15 @@ def test_a_connection_that_is_full_both_ways_is_handed_over(relay, tmp_path):
         far = lab.start("server", [sys.executable, "-c", AMPLIFIER, lab.address("server", "ipv4"), str(PORT)])
         assert far.stdout.readline() == "READY\n"
         daemon = Daemon(lab, tmp_path, relay)
-        # Whether the moment to hand it over comes is luck.
-        for _ in range(5 if relay == "auto" else 1):
-            near = lab.start("client", [sys.executable, "-c", PIPELINER, lab.address("proxy", "ipv4", "client"),
-                                        str(PORT), str(STALL)])
-            line = near.stdout.readline()
-            assert line == "DONE\n", line + daemon.ask("show sess") + daemon.ask("show relay")
-            assert near.wait() == 0
-            if daemon.was_on_wire():
-                break
+        near = lab.start("client", [sys.executable, "-c", PIPELINER, lab.address("proxy", "ipv4", "client"),
+                                    str(PORT), str(STALL)])
+        if relay == "auto":
+            wait_until(daemon.was_on_wire, "wire to take it over", 60)
+        near.stdin.write("\n")
+        near.stdin.flush()
+        line = near.stdout.readline()
+        assert line == "DONE\n", line + daemon.ask("show sess") + daemon.ask("show relay")
+        assert near.wait() == 0
         assert daemon.was_on_wire() == (relay != "copy"), daemon.ask("show relay")
 
 

@@ -44,3 +44,39 @@ def test_a_failing_check_is_one_failure():
 
 def test_every_part_says_what_it_is():
     assert all(part.__doc__ for part in runner.PARTS.values())
+
+
+# The count of runs is kept in a file beside the cases.
+CASES = """
+import pathlib, pytest
+mark = pathlib.Path(__file__).with_name("mark")
+def test_fine(): pass
+def test_left_out(): pytest.skip("no")
+def test_second_time_only():
+    if not mark.exists():
+        mark.touch()
+        assert False
+"""
+
+
+def test_what_fails_beside_others_is_run_alone(tmp_path, capfd):
+    (tmp_path / "test_cases.py").write_text(CASES)
+    assert numbers(runner.run_pytest_twice(["-q", str(tmp_path)])) == (2, 0, 1)
+    assert "failed beside others, passed alone: test_cases::test_second_time_only" in capfd.readouterr().out
+
+
+def test_what_fails_alone_as_well_has_failed(tmp_path, capfd):
+    (tmp_path / "test_cases.py").write_text(CASES + "def test_wrong(): assert False\n")
+    assert numbers(runner.run_pytest_twice(["-q", str(tmp_path)])) == (2, 1, 1)
+    assert "FAILED TWICE: test_cases::test_wrong" in capfd.readouterr().out
+
+
+def test_many_failures_are_no_accident(tmp_path):
+    (tmp_path / "test_cases.py").write_text(
+        CASES + "@pytest.mark.parametrize('n', range(11))\ndef test_wrong(n): assert False\n")
+    assert numbers(runner.run_pytest_twice(["-q", str(tmp_path)])) == (1, 12, 1)
+
+
+def test_nothing_collected_is_a_failure(tmp_path):
+    (tmp_path / "test_cases.py").write_text("import nothing_of_the_kind\n")
+    assert numbers(runner.run_pytest_twice(["-q", str(tmp_path)])) == (0, 1, 0)
