@@ -231,6 +231,15 @@ INFO_GETTER(loop_busy)
 	stat_set_number(value, STAT_U32, admin->sampler.loop_busy_percent);
 }
 
+INFO_GETTER(source_ports_missed)
+{
+	const struct instance *instance = admin->instance;
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < instance->workers_count; i++)
+		sum += counter_read(&instance->workers[i].sessions.source_ports_missed);
+	stat_set_number(value, STAT_U64, sum);
+}
+
 INFO_GETTER(logs_dropped)
 {
 	struct log_totals totals;
@@ -397,6 +406,7 @@ const struct info_field info_fields[] = {
 	{"WireConnectionsMax", "CLP", "wire_connections_limit", "Places in that table; 0 without the engine.", get_wire_entries_max, true},
 	{"WireFalseResets", "MCP", "wire_false_resets_total", "Resets of connections on the wire that the receiver did not believe.", get_wire_false_resets, true},
 	{"AcceptExhausted", "MCP", "accept_exhausted_total", "Times accepting paused for want of descriptors or memory.", get_exhausted, true},
+	{"SourcePortsMissed", "MCP", "source_ports_missed_total", "Connections to servers, retries included, for which no source port was free.", get_source_ports_missed, true},
 	{"SessionsRefused", "MCP", "sessions_refused_total", "Sessions for which there was no memory.", get_sessions_refused, true},
 	{"LogLines", "MCP", "log_lines_total", "Log lines sent.", get_logs_sent, true},
 	{"StatsMaxconn", "CLP", NULL, "Clients that the runtime socket serves at once.", get_stats_maxconn, true},

@@ -86,31 +86,71 @@ static int source_address(
 	return argument_resolve(parser, what, &spec, spec.port_first, &ret_source->address);
 }
 
+static int source_interface(struct parser *parser, const char *name, struct config_source_address *source)
+{
+	if (*name == '\0' || strlen(name) >= IF_NAMESIZE) {
+		report_alert(parser, "'interface' expects the name of a network interface");
+		return -EINVAL;
+	}
+	source->interface = arena_copy(parser->arena, name);
+	return 0;
+}
+
+/* An address that need not be this host's, with one port or none. */
+static int usesrc_address(struct parser *parser, const char *text, struct config_source_address *source)
+{
+	struct address_spec spec;
+	const char *reason;
+
+	if (address_parse(text, &spec, &reason) < 0 || spec.kind != ADDRESS_IP || spec.is_port_relative ||
+		spec.port_first != spec.port_last) {
+		report_alert(parser,
+			"'usesrc' expects 'client', 'clientip' or an IP address with a port or none, not '%s'",
+			text);
+		return -EINVAL;
+	}
+	source->usesrc = CONFIG_USESRC_ADDRESS;
+	return argument_resolve(parser, "usesrc", &spec, spec.port_first, &source->usesrc_address);
+}
+
+static int source_usesrc(struct parser *parser, const char *word, struct config_source_address *source)
+{
+	if (strncmp(word, "hdr_ip(", 7) == 0) {
+		report_alert(parser, "'usesrc hdr_ip(...)' is for HTTP only, and spliced relays TCP");
+		return -EINVAL;
+	}
+	if (strcmp(word, "client") == 0)
+		source->usesrc = CONFIG_USESRC_CLIENT;
+	else if (strcmp(word, "clientip") == 0)
+		source->usesrc = CONFIG_USESRC_CLIENT_IP;
+	else
+		return usesrc_address(parser, word, source);
+	return 0;
+}
+
 int argument_source(
 	struct parser *parser, const struct statement *statement, struct config_source_address *ret_source)
 {
 	struct config_source_address source = {0};
-	int taken = 1;
+	unsigned taken = 1;
 
 	if (statement->count == 0)
 		return statement_refuse(parser, statement);
 	if (source_address(parser, statement, &source) < 0)
 		return -EINVAL;
-	if (statement->count > 1 && strcmp(statement->words[1], "usesrc") == 0) {
-		report_alert(parser, "'usesrc' is not supported in this version");
-		return -EINVAL;
-	}
-	if (statement->count > 1 && strcmp(statement->words[1], "interface") == 0) {
-		if (statement->count < 3 || strlen(statement->words[2]) >= IF_NAMESIZE ||
-			statement->words[2][0] == '\0') {
-			report_alert(parser, "'interface' expects the name of a network interface");
+	while (taken < statement->count) {
+		const char *word = statement->words[taken];
+		const char *value = taken + 1 < statement->count ? statement->words[taken + 1] : "";
+		bool is_usesrc = strcmp(word, "usesrc") == 0;
+
+		if (!is_usesrc && strcmp(word, "interface") != 0)
+			break;
+		if ((is_usesrc ? source_usesrc : source_interface)(parser, value, &source) < 0)
 			return -EINVAL;
-		}
-		source.interface = arena_copy(parser->arena, statement->words[2]);
-		taken = 3;
+		taken += 2;
 	}
 	*ret_source = source;
-	return taken;
+	return (int)taken;
 }
 
 static void member_set(const struct statement *statement, int value)

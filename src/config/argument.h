@@ -11,7 +11,9 @@ int argument_resolve(struct parser *parser, const char *what, const struct addre
 int argument_address(
 	struct parser *parser, const char *what, const char *text, struct address *ret_address) MUST_USE;
 
-/* "source"'s arguments: address, port range, 'interface NAME'.  Returns the
+#define ARGUMENT_SOURCE \
+	"<address>[:<port>[-<port>]] [usesrc client|clientip|<address>[:<port>]] [interface <name>]"
+/* "source"'s arguments: address, port range, 'usesrc WHOM', 'interface NAME'.  Returns the
  * arguments taken, or -EINVAL. */
 int argument_source(struct parser *parser, const struct statement *statement,
 	struct config_source_address *ret_source) MUST_USE;

@@ -73,8 +73,18 @@ struct config_send_proxy { /* send-proxy, send-proxy-v2 and proxy-v2-options */
 	bool has_authority, has_crc32c, has_unique_id; /* in v2 */
 };
 
+/* usesrc: whose address the server sees. */
+enum config_usesrc {
+	CONFIG_USESRC_NONE,
+	CONFIG_USESRC_CLIENT,
+	CONFIG_USESRC_CLIENT_IP,
+	CONFIG_USESRC_ADDRESS,
+};
+
 struct config_source_address {
 	bool is_set;
+	enum config_usesrc usesrc;
+	struct address usesrc_address; /* of CONFIG_USESRC_ADDRESS; port 0: the kernel chooses */
 	struct address address;
 	uint16_t port_first, port_last; /* 0: the kernel chooses */
 	const char *interface;

@@ -296,12 +296,12 @@ static const struct keyword rows[] = {
 	},
 	{
 		.name = "source",
-		.arguments = "<address>[:<port>[-<port>]] [interface <name>]",
+		.arguments = ARGUMENT_SOURCE,
 		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
 		HANDLED_BY(parse_source),
 		.default_text = "the kernel chooses",
 		.sentence =
-			"Address, and ports if given, from which all servers without their own 'source' are connected to.",
+			"Address, and ports if given, from which all servers without their own 'source' are connected to. Of the ports the kernel takes one that is free for the server; where there is none, one whose last connection to the server has ended, which would rest for a minute otherwise, is used again, provided both sides have TCP time stamps. 'usesrc' shows the server another address, which need not be this host's: the client's with its port ('client') or with another ('clientip'), or the given one; health checks still use the first address. The server's answers must then be routed to this host and taken in by it, and the capability CAP_NET_ADMIN or CAP_NET_RAW is needed. A client without an address of the server's family is not shown.",
 	},
 	{
 		.name = "use_backend",

@@ -236,11 +236,12 @@ static const struct keyword parameters[] = {
 	},
 	{
 		.name = "source",
-		.arguments = "<address>[:<port>[-<port>]] [interface <name>]",
+		.arguments = ARGUMENT_SOURCE,
 		PARAMETER,
 		HANDLED_BY(parse_source),
 		.default_text = "the proxy's 'source'",
-		.sentence = "Connects from this address, and from one of these ports when they are given.",
+		.sentence =
+			"Connects from this address, and from one of these ports when they are given, as the proxy's 'source' says. 'usesrc' shows the server another address, as there.",
 	},
 	{
 		.name = "tcp-ut",

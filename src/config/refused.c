@@ -71,7 +71,7 @@ static const char *const yet_server[] = {"addr", "agent-addr", "agent-check", "a
 	"no-send-proxy-v2-ssl-cn", "no-ssl*", "no-tls*", "non-stick", "npn", "observe", "on-error", "port",
 	"resolve-net", "resolve-opts", "resolve-prefer", "resolvers", "rise", "send-proxy-v2-ssl",
 	"send-proxy-v2-ssl-cn", "shard", "sni", "socks4", "ssl", "ssl-max-ver", "ssl-min-ver", "ssl-reuse",
-	"stick", "tls-tickets", "usesrc", "verify", "verifyhost", NULL};
+	"stick", "tls-tickets", "verify", "verifyhost", NULL};
 static const char *const http_server[] = {"cookie", "max-reuse", "pool-low-conn", "pool-max-conn",
 	"pool-purge-delay", "proto", "redir", "ws", NULL};
 

@@ -2,16 +2,18 @@
  * server after a turn-around, redispatch to another. */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "net/connector.h"
 #include "session/session_internal.h"
 
-enum { TURN_AROUND_MS = 1000, TIMESTAMPS_BYTES = 12 };
+enum { TURN_AROUND_MS = 1000, TIMESTAMPS_BYTES = 12, TELL_AGAIN_MS = 10 * 1000 };
 
 static void failed(struct session *session, int error);
 
@@ -45,8 +47,7 @@ static void destination_get(const struct session *session, struct address *ret_a
 
 static bool is_our_fault(int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
-		error == EADDRNOTAVAIL || error == ENOSPC;
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS || error == ENOSPC;
 }
 
 static bool is_redispatch_due(const struct session *session)
@@ -86,8 +87,27 @@ static void retry_same(struct session *session, int error)
 	session_timer_set(session, session_now_ms(session) + pause_ms);
 }
 
+/* Where ports lack, another server has its own; and the lines say so once in a while. */
+static void source_ports_lack(struct session *session)
+{
+	struct session_table *table = session->table;
+	const struct server *server = session->last_server;
+	uint64_t now_ms = session_now_ms(session);
+	counter_add(&table->source_ports_missed, 1);
+	if (table->source_ports_told_ms != 0 && now_ms - table->source_ports_told_ms < TELL_AGAIN_MS)
+		return;
+	table->source_ports_told_ms = now_ms;
+	log_event(LOG_LEVEL_WARNING,
+		"server %s/%s cannot be connected to: no source port is free, or the source address is not of this host (%" PRIu64
+		" times in this thread so far)",
+		server->backend->config->name, server->config->name,
+		counter_read(&table->source_ports_missed));
+}
+
 static enum close_reason reason_of(int error)
 {
+	if (error == EADDRNOTAVAIL)
+		return CLOSE_SOURCE_PORTS;
 	if (is_our_fault(error))
 		return CLOSE_RESOURCE;
 	return error == ETIMEDOUT ? CLOSE_CONNECT_TIMEOUT : CLOSE_CONNECT_FAILED;
@@ -100,6 +120,8 @@ static void failed(struct session *session, int error)
 	server_socket_drop(session);
 	loop_timer_cancel(session->table->loop, &session->timer);
 	session_server_release(session);
+	if (error == EADDRNOTAVAIL)
+		source_ports_lack(session);
 	if (session->retries >= backend->config->retries) {
 		counter_add(&session->last_server->counters[worker].connect_errors, 1);
 		counter_add(&backend->counters[worker].connect_errors, 1);
@@ -107,7 +129,7 @@ static void failed(struct session *session, int error)
 		return;
 	}
 	session->retries++;
-	if (is_redispatch_due(session)) {
+	if (error == EADDRNOTAVAIL || is_redispatch_due(session)) {
 		retry_elsewhere(session);
 		return;
 	}
@@ -179,6 +201,7 @@ static int server_socket_open(struct session *session)
 	struct connect_request request = {
 		.destination = &destination,
 		.source = has_own_source ? &config->source : &proxy->source,
+		.client = &session->client,
 		.keepalive = &proxy->server_keepalive,
 		.congestion = session->server->congestion,
 		.user_timeout_ms = config->tcp_user_timeout_ms,

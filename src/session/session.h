@@ -45,6 +45,8 @@ struct session_table {
 	unsigned worker; /* index of our counter blocks */
 	uint64_t next_id, ids_step; /* ids are unique in the process */
 	counter closes[CLOSE_REASONS];
+	counter source_ports_missed; /* connections that found no source port, retries too */
+	uint64_t source_ports_told_ms; /* when the log last said so; 0: never */
 	counter sessions_ever;
 	void *owner;
 };

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "log/log_format.h"
 #include "net/congestion.h"
+#include "net/source_address.h"
 #include "worker/instance_wire.h"
 #include "worker/server_events.h"
 
@@ -293,6 +294,7 @@ int instance_create(const struct config *config, struct loop *control_loop, stru
 	instance->started_wall_us = clock_wall_us();
 	instance->started_ms = clock_monotonic_ms();
 	pthread_mutex_init(&instance->event_lock, NULL);
+	source_ports_learn();
 	int result = instance_build(instance);
 	if (result < 0) {
 		instance_destroy(instance);
@@ -314,7 +316,12 @@ static int server_prepare(struct server *server)
 			config->place.file, config->place.line, config->name, config->congestion,
 			strerror(-result));
 	server->congestion = congestion_choose(config->congestion, &config->address);
-	return result;
+	int allowed = source_usesrc_check(&config->source);
+	if (allowed < 0)
+		log_event(LOG_LEVEL_ALERT,
+			"config : [%s:%u] : server '%s': 'usesrc' cannot be used (%s); it needs the capability CAP_NET_ADMIN or CAP_NET_RAW, which a change of user takes away",
+			config->place.file, config->place.line, config->name, strerror(-allowed));
+	return result < 0 ? result : allowed;
 }
 
 static int servers_prepare(struct instance *instance)

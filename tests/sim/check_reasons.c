@@ -186,6 +186,9 @@ static void reason_check(const struct ending *ending)
 	case CLOSE_RESOURCE:
 		SIM_CHECK(net_totals.faults > 0, "nothing was refused, but resources ran out");
 		return;
+	case CLOSE_SOURCE_PORTS:
+		SIM_CHECK(net_totals.faults > 0, "nothing was refused, but source ports ran out");
+		return;
 	case CLOSE_KILLED:
 	case CLOSE_SHUTDOWN:
 	case CLOSE_SERVER_DOWN:

@@ -30,7 +30,7 @@ static const char everything[] =
 	" option socket-stats\n option splice-auto\n option splice-request\n option splice-response\n option srvtcpka\n"
 	" option tcp-smart-accept\n option tcp-smart-connect\n option tcpka\n option tcplog\n"
 	" clitcpka-cnt 2\n clitcpka-idle 3\n clitcpka-intvl 4s\n srvtcpka-cnt 5\n srvtcpka-idle 6\n srvtcpka-intvl 7\n"
-	" log global\n log stderr format raw daemon\n log-tag defaulted\n relay copy\n source 127.0.0.2:1000-2000 interface lo\n"
+	" log global\n log stderr format raw daemon\n log-tag defaulted\n relay copy\n source 127.0.0.2:1000-2000 usesrc clientip interface lo\n"
 	" default-server weight 9 tfo backup disabled\n"
 	" hash-type maglev wt6 avalanche\n hash-balance-factor 150\n"
 	"frontend front from base\n"
@@ -42,7 +42,7 @@ static const char everything[] =
 	"backend back from base\n"
 	" server one 127.0.0.1:1 id 8 maxconn 90 minconn 9 maxqueue 91 tcp-ut 3s cc cubic weight 256 no-backup no-tfo enabled send-proxy no-send-proxy-v2"
 	" slowstart 4s on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions\n"
-	" server two 127.0.0.1:+5 no-send-proxy send-proxy-v2 proxy-v2-options crc32c source 127.0.0.9:77 interface lo track one\n server three [::1] interface lo\n"
+	" server two 127.0.0.1:+5 no-send-proxy send-proxy-v2 proxy-v2-options crc32c source 127.0.0.9:77 interface lo usesrc 192.0.2.7:8 track one\n server three [::1] interface lo\n"
 	"listen both from base\n"
 	" bind :8100\n enabled\n no option tcplog\n no log\n no option redispatch\n no option tcpka\n"
 	"defaults plain\n"
@@ -284,6 +284,7 @@ static void check_servers(const struct config_server *server)
 	assert_true(server->source.is_set);
 	assert_int_equal(server->source.port_first, 1000);
 	assert_int_equal(server->source.port_last, 2000);
+	assert_int_equal(server->source.usesrc, CONFIG_USESRC_CLIENT_IP);
 	assert_string_equal(server->source.interface, "lo");
 	server = server->next;
 	assert_string_equal(server->name, "two");
@@ -293,6 +294,9 @@ static void check_servers(const struct config_server *server)
 	assert_true(server->send_proxy.has_v2 && server->send_proxy.has_crc32c && !server->send_proxy.has_v1);
 	assert_int_equal(server->port_offset, 5);
 	assert_int_equal(server->source.port_first, 77);
+	assert_int_equal(server->source.usesrc, CONFIG_USESRC_ADDRESS);
+	assert_int_equal(address_port(&server->source.usesrc_address), 8);
+	assert_string_equal(server->source.interface, "lo");
 	server = server->next;
 	assert_true(server->is_port_mapped);
 	assert_int_equal(server->port_offset, 0);
