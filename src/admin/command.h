@@ -101,6 +101,7 @@ COMMAND(show_startup_logs);
 COMMAND(show_activity);
 COMMAND(show_backend);
 COMMAND(show_relay);
+COMMAND(show_resolvers);
 COMMAND(show_stat);
 COMMAND(show_servers_state);
 COMMAND(show_servers_conn);

@@ -95,10 +95,12 @@ static bool backend_argument(struct command *command, const struct backend **ret
 	return !name || *ret_only;
 }
 
-static void server_address(const struct server *server, char *ret_host, size_t size, unsigned *ret_port)
+static void server_print_address(const struct server *server, char *ret_host, size_t size, unsigned *ret_port)
 {
 	struct endpoint endpoint;
-	endpoint_from_address(&server->config->address, &endpoint);
+	struct address address;
+	server_address(server, &address);
+	endpoint_from_address(&address, &endpoint);
 	endpoint_print_host(&endpoint, ret_host, size);
 	*ret_port = endpoint.port;
 }
@@ -111,16 +113,18 @@ static unsigned operational_state(const struct server *server)
 	return is_up && admin != SERVER_MAINT ? 2 : 0;
 }
 
-/* HAProxy's bits: forced maintenance, maintenance by configuration, forced drain. */
+/* HAProxy's bits: forced maintenance, maintenance by configuration, forced drain, no address. */
 static unsigned admin_state(const struct server *server)
 {
-	enum { FORCED_MAINTENANCE = 1, CONFIGURED_MAINTENANCE = 4, FORCED_DRAIN = 8 };
+	enum { FORCED_MAINTENANCE = 1, CONFIGURED_MAINTENANCE = 4, FORCED_DRAIN = 8, UNRESOLVED = 32 };
 	switch (__atomic_load_n(&server->admin, __ATOMIC_RELAXED)) {
 	case SERVER_READY:
 		return 0;
 	case SERVER_DRAIN:
 		return FORCED_DRAIN;
 	case SERVER_MAINT:
+		if (server_is_unresolved(server))
+			return UNRESOLVED;
 		return FORCED_MAINTENANCE | (server->config->is_disabled ? CONFIGURED_MAINTENANCE : 0);
 	}
 	return 0;
@@ -135,12 +139,13 @@ static void server_state_print(struct command *command, const struct server *ser
 	uint64_t now_us = clock_wall_us();
 	uint64_t age = now_us > changed_us ? (now_us - changed_us) / 1000000 : 0;
 	unsigned weight = stat_gauge(&server->weight);
-	server_address(server, host, sizeof(host), &port);
+	const char *fqdn = server->config->naming.host != NULL ? server->config->naming.host : "-";
+	server_print_address(server, host, sizeof(host), &port);
 	text_grow_printf(command->out, "%u %s %u %s %s ", proxy->id, proxy->name, server->config->id,
 		server->config->name, host);
 	text_grow_printf(command->out, "%u %u %u %u %llu ", operational_state(server), admin_state(server),
 		weight, server->config->weight, (unsigned long long)age);
-	text_grow_printf(command->out, "1 0 2 0 0 0 0 - %u - 0 0 - - 0\n", port);
+	text_grow_printf(command->out, "1 0 2 0 0 0 0 %s %u - 0 0 - - 0\n", fqdn, port);
 }
 
 static void server_conn_print(struct command *command, const struct server *server)
@@ -149,7 +154,7 @@ static void server_conn_print(struct command *command, const struct server *serv
 	unsigned port = 0;
 	const struct config_proxy *proxy = server->backend->config;
 	unsigned now = stat_gauge(&server->conn_cur);
-	server_address(server, host, sizeof(host), &port);
+	server_print_address(server, host, sizeof(host), &port);
 	text_grow_printf(command->out, "%s/%s %u/%u %s %u - 0 %u %u %u 0 0 -1 0\n", proxy->name,
 		server->config->name, proxy->id, server->config->id, host, port, now,
 		stat_gauge(&server->conn_max), now);

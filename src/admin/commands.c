@@ -31,6 +31,7 @@ const struct command_row command_rows[] = {
 	{"show cli sockets", "", USER, "list the runtime sockets", command_show_cli_sockets},
 	{"show info", "[typed|json] [desc]", USER, "print facts and totals of the process", command_show_info},
 	{"show relay", "", USER, "print each engine's directions, bytes and refusals", command_show_relay},
+	{"show resolvers", "[<section>]", USER, "print name servers, and what is known of servers' names", command_show_resolvers},
 	{"show servers conn", "[<backend>]", USER, "list the servers' connections", command_show_servers_conn},
 	{"show servers state", "[<backend>]", USER, "list the servers' states and weights", command_show_servers_state},
 	{"show sess", "[all|<id>]", OPERATOR, "list the sessions, or print them in full", command_show_sess},

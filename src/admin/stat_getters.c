@@ -349,7 +349,9 @@ STAT_GETTER(address)
 		stat_set_string(value, config->address_text);
 		return;
 	}
-	address_print(&config->address, text, sizeof(text));
+	struct address address;
+	server_address(object->server, &address);
+	address_print(&address, text, sizeof(text));
 	stat_set_string(value, text);
 }
 

@@ -122,6 +122,13 @@ uint32_t server_limit(const struct server *server);
 bool backend_has_usable(const struct backend *backend);
 unsigned backend_usable_count(const struct backend *backend, bool backups);
 
+/* Where it is now.  Any thread; takes the lock only when the address can change. */
+void server_address(const struct server *server, struct address *ret_address);
+/* Its name has no address; the server is then in maintenance, whatever it was set to. */
+bool server_is_unresolved(const struct server *server);
+/* For new sessions; NULL: it has none any more.  Any thread. */
+void server_set_address(struct server *server, const struct address *address);
+
 /* Run-time changes; any thread.  New capacity wakes waiters.  Sessions that a server
  * has stay; weight is cut to SERVER_WEIGHT_MAX; maxconn 0: no limit.  Servers that
  * track this one follow. */

@@ -12,9 +12,11 @@ void server_init(struct server *server, struct backend *backend, const struct co
 	server->config = config;
 	server->backend = backend;
 	server->index = (unsigned)(server - backend->servers);
-	server->admin = config->is_disabled ? SERVER_MAINT : SERVER_READY;
+	server->address = config->address;
+	server->is_unresolved = config->naming.is_unresolved;
+	server->own = (struct server_status){config->is_disabled ? SERVER_MAINT : SERVER_READY, true};
+	server->admin = server->is_unresolved ? SERVER_MAINT : server->own.admin;
 	server->is_up = true;
-	server->own = (struct server_status){server->admin, true};
 	server->tracked = (struct server_status){SERVER_READY, true};
 	server->weight = config->weight < SERVER_WEIGHT_MAX ? config->weight : SERVER_WEIGHT_MAX;
 	server->maxconn = config->maxconn;
@@ -52,7 +54,7 @@ const char *server_state_name(const struct server *server)
 {
 	enum server_admin admin = admin_read(server);
 	if (admin == SERVER_MAINT)
-		return "MAINT";
+		return server_is_unresolved(server) ? "MAINT (resolution)" : "MAINT";
 	if (!is_up_read(server))
 		return "DOWN";
 	if (admin == SERVER_DRAIN || weight_read(server) == 0)
@@ -117,6 +119,8 @@ static enum change state_settle_locked(struct server *server)
 	const struct server_status *own = &server->own, *tracked = &server->tracked;
 	enum server_admin admin = own->admin > tracked->admin ? own->admin : tracked->admin;
 	bool is_up = own->is_up && tracked->is_up;
+	if (server->is_unresolved)
+		admin = SERVER_MAINT;
 	bool was_away = is_away(server), was_up = server->is_up;
 	if (server->admin == admin && server->is_up == is_up)
 		return CHANGE_NONE;
@@ -180,6 +184,34 @@ void server_set_up(struct server *server, bool is_up)
 	change_tell(server, change);
 	if (is_first && change == CHANGE_NONE)
 		server_trackers_update(server);
+}
+
+void server_address(const struct server *server, struct address *ret_address)
+{
+	if (server->config->naming.resolvers == NULL) {
+		*ret_address = server->address;
+		return;
+	}
+	backend_lock(server->backend);
+	*ret_address = server->address;
+	backend_unlock(server->backend);
+}
+
+bool server_is_unresolved(const struct server *server)
+{
+	return __atomic_load_n(&server->is_unresolved, __ATOMIC_RELAXED);
+}
+
+void server_set_address(struct server *server, const struct address *address)
+{
+	CHECK(server->config->naming.resolvers != NULL);
+	backend_lock(server->backend);
+	if (address)
+		server->address = *address;
+	__atomic_store_n(&server->is_unresolved, address == NULL, __ATOMIC_RELAXED);
+	enum change change = state_settle_locked(server);
+	backend_unlock(server->backend);
+	change_tell(server, change);
 }
 
 void server_counters(const struct server *server, struct traffic_counters *ret_total)

@@ -30,6 +30,8 @@ struct server {
 	struct backend *backend;
 	unsigned index; /* in the backend, from 0 */
 	const char *congestion; /* of connections to it; NULL: the system's */
+	struct address address; /* (lock) where it is now, see server_address() */
+	bool is_unresolved; /* (lock) its name has no address: in maintenance */
 	enum server_admin admin; /* (lock) in force: own's or tracked's */
 	bool is_up; /* (lock) in force; health, true without checks */
 	bool was_checked; /* (lock) health was told at least once */

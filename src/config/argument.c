@@ -1,7 +1,6 @@
 /* Addresses and names of the system as arguments of keywords. */
 #include "config/argument.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
 #include <net/if.h>
@@ -9,22 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/naming.h"
 #include "config/values.h"
-
-static bool is_literal(const struct address_spec *spec)
-{
-	struct in6_addr bytes;
-
-	return spec->kind != ADDRESS_IP || spec->host[0] == '\0' || strcmp(spec->host, "*") == 0 ||
-		inet_pton(AF_INET, spec->host, &bytes) == 1 || strchr(spec->host, ':') != NULL;
-}
 
 int argument_resolve(struct parser *parser, const char *what, const struct address_spec *spec, uint16_t port,
 	struct address *ret_address)
 {
 	int result;
 
-	if (parser->options->has_no_lookups && !is_literal(spec)) {
+	if (parser->options->has_no_lookups && !address_is_written_out(spec)) {
 		report_alert(parser, "'%s': the host name '%s' is not looked up here", what, spec->host);
 		return -EINVAL;
 	}

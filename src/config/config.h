@@ -10,11 +10,13 @@
 #include "base/status.h"
 #include "config/config_global.h"
 #include "config/config_proxy.h"
+#include "config/config_resolvers.h"
 #include "config/config_types.h"
 
 struct config {
 	struct config_global global;
 	struct config_proxy *proxies; /* frontends, backends, listens; no defaults sections */
+	struct config_resolvers *resolvers;
 	unsigned warnings; /* of the load that made it */
 	void *arena;
 };

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config_resolvers.h"
 #include "config/config_types.h"
 
 struct config_bind {
@@ -33,7 +34,8 @@ struct config_server {
 	struct config_server *next;
 	const char *name;
 	const char *address_text;
-	struct address address; /* port 0 and is_port_mapped: the client's port + port_offset */
+	struct address
+		address; /* at start; server_address() knows it now.  Port 0 and is_port_mapped: the client's port + port_offset */
 	bool is_port_mapped;
 	int port_offset;
 	unsigned id;
@@ -50,6 +52,7 @@ struct config_server {
 	const char *track; /* "[backend/]server"; NULL: none.  Resolved by validate: */
 	const struct config_server *tracked;
 	struct config_source_address source;
+	struct config_naming naming;
 	struct config_send_proxy send_proxy;
 	struct config_place place;
 };

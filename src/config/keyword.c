@@ -15,7 +15,8 @@ enum { NAME_BYTES_MAX = 128 };
 
 const struct keyword_table *const keyword_tables[] = {&keywords_process, &keywords_threads, &keywords_tuning,
 	&keywords_wire, &keywords_stats, &keywords_environment, &keywords_log, &keywords_proxy,
-	&keywords_balance, &keywords_timeout, &keywords_option, &keywords_bind, &keywords_server, NULL};
+	&keywords_balance, &keywords_timeout, &keywords_option, &keywords_bind, &keywords_server,
+	&keywords_resolvers, NULL};
 
 /* Walks all rows; *table_at and *row_at start at 0.  NULL at the end. */
 static const struct keyword *row_next(size_t *table_at, size_t *row_at)
@@ -195,8 +196,8 @@ static void sections_print(unsigned sections, char *ret_text, size_t size)
 	size_t len = 0;
 
 	ret_text[0] = '\0';
-	for (unsigned section = IN_GLOBAL; section <= IN_LISTEN; section <<= 1) {
-		unsigned later = sections & (2 * (unsigned)IN_LISTEN - 1) & ~(2 * section - 1);
+	for (unsigned section = IN_GLOBAL; section <= IN_RESOLVERS; section <<= 1) {
+		unsigned later = sections & (2 * (unsigned)IN_RESOLVERS - 1) & ~(2 * section - 1);
 
 		if ((sections & section) == 0 || len >= size)
 			continue;
@@ -232,6 +233,8 @@ static bool is_misplaced(struct parser *parser, const struct keyword *row)
 
 static void *section_target(struct parser *parser)
 {
+	if (parser->section == IN_RESOLVERS)
+		return parser->resolvers;
 	return parser->section == IN_GLOBAL ? (void *)&parser->config->global : &parser->draft->proxy;
 }
 
@@ -361,7 +364,7 @@ void keyword_run_line(struct parser *parser, const char *const *words, unsigned 
 		return;
 	statement.keyword = row_find(parser->section, words, count, &name_words);
 	if (statement.keyword == NULL ||
-		(statement.keyword->sections & (IN_PROXIES | IN_GLOBAL | IN_DEFAULTS)) == 0) {
+		(statement.keyword->sections & (IN_PROXIES | IN_GLOBAL | IN_DEFAULTS | IN_RESOLVERS)) == 0) {
 		report_no_row(parser, parser->section, words, count);
 		return;
 	}

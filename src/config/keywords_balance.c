@@ -292,7 +292,7 @@ static const struct keyword rows[] = {
 		HANDLED_BY(server_line_parse),
 		.is_required_here = true,
 		.sentence =
-			"One server. Without a port, or with +N or -N in its place, the port the client has connected to is used, plus or minus N. Host names are looked up once, at start.",
+			"One server. Without a port, or with +N or -N in its place, the port the client has connected to is used, plus or minus N. Host names are looked up once, at start, or again and again with 'resolvers'.",
 	},
 	{
 		.name = "source",

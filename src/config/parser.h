@@ -17,9 +17,10 @@ enum section {
 	IN_FRONTEND = 4,
 	IN_BACKEND = 8,
 	IN_LISTEN = 16,
-	ON_BIND = 32,
-	ON_SERVER = 64,
-	ON_STATS_SOCKET = 128,
+	IN_RESOLVERS = 32,
+	ON_BIND = 64,
+	ON_SERVER = 128,
+	ON_STATS_SOCKET = 256,
 };
 
 /* Sets of sections by the role a keyword concerns. */
@@ -67,6 +68,7 @@ struct parser {
 	bool is_section_refused; /* its lines are skipped */
 	const char *section_label; /* for ${.SECTION} */
 	struct draft *draft; /* the proxy or defaults section being read */
+	struct config_resolvers *resolvers; /* the resolvers section being read */
 	struct draft *drafts, **drafts_end; /* proxies, in order */
 	struct draft *defaults; /* newest first */
 	struct draft *initial; /* what a first defaults section starts from */

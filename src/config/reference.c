@@ -14,6 +14,7 @@ static const struct {
 	{IN_FRONTEND, "frontend"},
 	{IN_BACKEND, "backend"},
 	{IN_LISTEN, "listen"},
+	{IN_RESOLVERS, "resolvers"},
 	{ON_BIND, "parameter of bind"},
 	{ON_SERVER, "parameter of server and default-server"},
 	{ON_STATS_SOCKET, "parameter of stats socket"},
@@ -29,6 +30,7 @@ static const struct {
 	{"PARAMETERS OF BIND", ON_BIND},
 	{"PARAMETERS OF SERVER", ON_SERVER},
 	{"PARAMETERS OF STATS SOCKET", ON_STATS_SOCKET},
+	{"RESOLVERS SECTIONS", IN_RESOLVERS},
 };
 
 enum { LINE_COLUMNS = 78 };

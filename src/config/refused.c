@@ -66,12 +66,11 @@ static const char *const yet_server[] = {"addr", "agent-addr", "agent-check", "a
 	"agent-send", "allow-0rtt", "alpn", "ca-file", "check", "check-alpn", "check-proto",
 	"check-send-proxy", "check-sni", "check-ssl", "check-via-socks4", "ciphers", "ciphersuites",
 	"crl-file", "crt", "downinter", "error-limit", "fall", "fastinter", "force-sslv3", "force-tlsv10",
-	"force-tlsv11", "force-tlsv12", "force-tlsv13", "init-addr", "inter", "log-proto", "namespace",
-	"no-agent-check", "no-check", "no-check-send-proxy", "no-check-ssl", "no-send-proxy-v2-ssl",
-	"no-send-proxy-v2-ssl-cn", "no-ssl*", "no-tls*", "non-stick", "npn", "observe", "on-error", "port",
-	"resolve-net", "resolve-opts", "resolve-prefer", "resolvers", "rise", "send-proxy-v2-ssl",
-	"send-proxy-v2-ssl-cn", "shard", "sni", "socks4", "ssl", "ssl-max-ver", "ssl-min-ver", "ssl-reuse",
-	"stick", "tls-tickets", "verify", "verifyhost", NULL};
+	"force-tlsv11", "force-tlsv12", "force-tlsv13", "inter", "log-proto", "namespace", "no-agent-check",
+	"no-check", "no-check-send-proxy", "no-check-ssl", "no-send-proxy-v2-ssl", "no-send-proxy-v2-ssl-cn",
+	"no-ssl*", "no-tls*", "non-stick", "npn", "observe", "on-error", "port", "resolve-net",
+	"resolve-opts", "rise", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn", "shard", "sni", "socks4", "ssl",
+	"ssl-max-ver", "ssl-min-ver", "ssl-reuse", "stick", "tls-tickets", "verify", "verifyhost", NULL};
 static const char *const http_server[] = {"cookie", "max-reuse", "pool-low-conn", "pool-max-conn",
 	"pool-purge-delay", "proto", "redir", "ws", NULL};
 

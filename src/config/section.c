@@ -4,6 +4,7 @@
 
 #include "base/lookup.h"
 #include "config/keyword.h"
+#include "config/naming.h"
 #include "config/parser.h"
 
 static const struct lookup section_names[] = {
@@ -12,6 +13,7 @@ static const struct lookup section_names[] = {
 	{"frontend", IN_FRONTEND},
 	{"backend", IN_BACKEND},
 	{"listen", IN_LISTEN},
+	{"resolvers", IN_RESOLVERS},
 };
 
 /* Sections of HAProxy's that this version refuses. */
@@ -28,7 +30,6 @@ static const struct {
 	{"mailers", false},
 	{"peers", false},
 	{"program", false},
-	{"resolvers", false},
 	{"ring", false},
 	{"traces", false},
 	{"userlist", false},
@@ -210,15 +211,19 @@ static void begin_known(struct parser *parser, enum section section, const char 
 		refuse_section(parser);
 		return;
 	}
-	if ((section & IN_PROXIES) != 0 && (heading.name == NULL || *heading.name == '\0')) {
+	if ((section & (IN_PROXIES | IN_RESOLVERS)) != 0 && (heading.name == NULL || *heading.name == '\0')) {
 		report_alert(parser, "'%s' needs a name", words[0]);
 		refuse_section(parser);
 		return;
 	}
+	if (section == IN_RESOLVERS && heading.from != NULL)
+		report_alert(parser, "'resolvers' takes nothing from a defaults section");
 	if (section == IN_DEFAULTS)
 		begin_defaults(parser, &heading);
 	else if ((section & IN_PROXIES) != 0)
 		begin_proxy(parser, section, &heading);
+	else if (section == IN_RESOLVERS)
+		resolvers_begin(parser, heading.name);
 	parser->section = section;
 	parser->is_section_refused = false;
 	parser->section_label = arena_copy(parser->arena, heading.name != NULL ? heading.name : words[0]);

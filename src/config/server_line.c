@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/argument.h"
+#include "config/naming.h"
 
 /* What a server's port may be: one, none (the client's own), or the client's plus
  * an offset. */
@@ -23,7 +24,7 @@ static int resolve_ip(struct parser *parser, struct config_server *server, const
 	}
 	server->is_port_mapped = !spec->has_port || spec->is_port_relative;
 	server->port_offset = spec->port_offset;
-	return argument_resolve(parser, "server", spec, spec->port_first, &server->address);
+	return naming_resolve(parser, server, spec);
 }
 
 static int resolve(struct parser *parser, struct config_server *server, const char *text)
@@ -98,8 +99,9 @@ int server_line_parse(struct parser *parser, const struct statement *statement)
 	}
 	parameters.words = statement->words + 2;
 	parameters.count = statement->count - 2;
-	is_wrong = resolve(parser, &server, statement->words[1]) < 0;
-	if (keyword_run_parameters(parser, &parameters) < 0 || is_wrong)
+	/* The parameters say how a name is looked up. */
+	is_wrong = keyword_run_parameters(parser, &parameters) < 0;
+	if (resolve(parser, &server, statement->words[1]) < 0 || is_wrong)
 		return -EINVAL;
 	complete_source(&server);
 	link_server(parser, &server);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "config/keyword.h"
+#include "config/naming.h"
 #include "config/parser.h"
 
 static struct config_proxy *backend_find(const struct parser *parser, const char *name)
@@ -167,6 +168,7 @@ void validate_config(struct parser *parser)
 	for (struct draft *draft = parser->drafts; draft != NULL; draft = draft->next)
 		resolve_backends(parser, &draft->proxy);
 	tracking_resolve(parser);
+	resolvers_link(parser);
 	if (parser->alerts > 0)
 		return;
 	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {

@@ -37,7 +37,7 @@ static void server_socket_drop(struct session *session)
 static void destination_get(const struct session *session, struct address *ret_address)
 {
 	const struct config_server *config = session->server->config;
-	*ret_address = config->address;
+	server_address(session->server, ret_address);
 	if (!config->is_port_mapped)
 		return;
 	struct endpoint local;

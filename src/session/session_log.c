@@ -106,6 +106,17 @@ static void record_header(const struct session *session, struct log_record *reco
 	record->unique_id = tlv_bytes(&header->tlvs->unique_id);
 }
 
+/* Of a server whose address can change, the one that was connected to. */
+static void server_peer(const struct session *session, struct endpoint *ret_endpoint)
+{
+	struct address address = {.len = sizeof(struct sockaddr_un)};
+	bool can_change = session->last_server->config->naming.resolvers != NULL;
+	if (!can_change || session->server_fd < 0 ||
+		getpeername(session->server_fd, &address.any, &address.len) != 0)
+		server_address(session->last_server, &address);
+	endpoint_from_address(&address, ret_endpoint);
+}
+
 static void record_fill(const struct session *session, bool is_early, struct log_record *record)
 {
 	const struct close_reason_row *row = close_reason_row(session->reason);
@@ -115,7 +126,7 @@ static void record_fill(const struct session *session, bool is_early, struct log
 	session_frontend_local(session, &record->frontend_local);
 	session_socket_local(session->server_fd, &record->backend_local);
 	if (session->last_server != NULL)
-		endpoint_from_address(&session->last_server->config->address, &record->server);
+		server_peer(session, &record->server);
 	record_names(session, record);
 	record_times(session, record);
 	record_gauges(session, record);
@@ -200,7 +211,7 @@ void session_view(struct session *session, struct session_view *ret_view)
 	ret_view->peer = *session_peer(session);
 	session_frontend_local(session, &ret_view->frontend_local);
 	if (session->last_server != NULL)
-		endpoint_from_address(&session->last_server->config->address, &ret_view->server_peer);
+		server_peer(session, &ret_view->server_peer);
 	ret_view->client_fd = session->client_fd;
 	ret_view->server_fd = session->server_fd;
 	ret_view->age_ms = session_now_ms(session) - session->accepted_ms;

@@ -16,6 +16,7 @@
 #include "net/congestion.h"
 #include "net/source_address.h"
 #include "worker/instance_wire.h"
+#include "worker/resolver.h"
 #include "worker/server_events.h"
 
 enum {
@@ -276,6 +277,9 @@ static int instance_build(struct instance *instance)
 	instance->event_ring = log_ring_add(instance->log_sender);
 	instance_wire_create(instance);
 	result = proxies_add(instance);
+	if (result == 0)
+		result = resolvers_create(
+			instance->control_loop, instance->config, instance->backends, &instance->resolvers);
 	if (result < 0)
 		return result;
 	return workers_init(instance);
@@ -346,6 +350,7 @@ int instance_start(struct instance *instance)
 	if (started < 0)
 		return started;
 	server_events_watch(instance);
+	resolvers_start(instance->resolvers);
 	for (unsigned i = 0; i < instance->workers_count; i++) {
 		int result = worker_start(&instance->workers[i]);
 		if (result < 0) {
@@ -510,6 +515,7 @@ void instance_destroy(struct instance *instance)
 		return;
 	loop_timer_cancel(instance->control_loop, &instance->stop_timer);
 	server_events_unwatch(instance);
+	resolvers_destroy(instance->resolvers);
 	for (unsigned i = 0; instance->workers != NULL && i < instance->workers_count; i++)
 		worker_release(&instance->workers[i]);
 	free(instance->workers);

@@ -136,7 +136,7 @@ def test_more_connections_in_a_row_than_there_are_ports_all_reach_their_server(o
         assert daemon.runtime.info()["SourcePortsMissed"] == "0"
         wait_until(lambda: sum(servers.accepted) == count, "every connection at a server")
         # Ports did rest: it is our side that closes first.
-        assert resting >= 0.9 * min(count // 2, SERVERS * ports)
+        assert resting >= 0.5 * min(count // 2, SERVERS * ports)
         daemon.stop()
 
 

@@ -44,10 +44,15 @@ static const char everything[] =
 	" slowstart 4s on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions\n"
 	" server two 127.0.0.1:+5 no-send-proxy send-proxy-v2 proxy-v2-options crc32c source 127.0.0.9:77 interface lo usesrc 192.0.2.7:8 track one\n server three [::1] interface lo\n"
 	"listen both from base\n"
+	" server named db.test:7 resolvers names resolve-prefer ipv4 init-addr last,192.0.2.9\n"
+	" server unnamed db.test:7 init-addr none resolvers names\n"
 	" bind :8100\n enabled\n no option tcplog\n no log\n no option redispatch\n no option tcpka\n"
 	"defaults plain\n"
 	" disabled\n"
-	"listen off from plain\n bind :8101\n";
+	"listen off from plain\n bind :8101\n"
+	"resolvers names\n accepted_payload_size 4096\n hold nx 1s\n hold obsolete 2s\n hold other 3s\n hold refused 4s\n"
+	" hold timeout 5s\n hold valid 6s\n nameserver one 192.0.2.1\n nameserver two [2001:db8::1]:5353\n"
+	" parse-resolv-conf\n resolve_retries 7\n timeout resolve 8s\n timeout retry 9s\n";
 
 /* Rows that 'everything' cannot have: they warn, or refuse what others say. */
 static const char *const elsewhere[] = {
@@ -304,6 +309,36 @@ static void check_servers(const struct config_server *server)
 	assert_string_equal(server->source.interface, "lo");
 }
 
+static void check_resolvers(const struct config_resolvers *resolvers)
+{
+	assert_string_equal(resolvers->name, "names");
+	assert_int_equal(resolvers->payload_bytes, 4096);
+	assert_int_equal(resolvers->hold_nx_ms, 1000);
+	assert_int_equal(resolvers->hold_obsolete_ms, 2000);
+	assert_int_equal(resolvers->hold_other_ms, 3000);
+	assert_int_equal(resolvers->hold_refused_ms, 4000);
+	assert_int_equal(resolvers->hold_timeout_ms, 5000);
+	assert_int_equal(resolvers->hold_valid_ms, 6000);
+	assert_int_equal(resolvers->tries, 7);
+	assert_int_equal(resolvers->resolve_ms, 8000);
+	assert_int_equal(resolvers->retry_ms, 9000);
+	assert_int_equal(address_port(&resolvers->nameservers->address), 53);
+	assert_string_equal(resolvers->nameservers->next->name, "two");
+	assert_int_equal(address_port(&resolvers->nameservers->next->address), 5353);
+}
+
+static void check_named_servers(const struct config *config, const struct config_server *server)
+{
+	assert_ptr_equal(server->naming.resolvers, config->resolvers);
+	assert_string_equal(server->naming.host, "db.test");
+	assert_true(server->naming.is_ipv4_preferred && !server->naming.is_unresolved);
+	assert_int_equal(ntohl(server->address.v4.sin_addr.s_addr), 0xc0000209);
+	assert_int_equal(address_port(&server->address), 7);
+	server = server->next;
+	assert_true(server->naming.is_unresolved && !server->naming.is_ipv4_preferred);
+	assert_int_equal(address_port(&server->address), 7);
+}
+
 static void every_keyword_has_its_effect(void **state)
 {
 	struct config_fixture fixture;
@@ -322,6 +357,8 @@ static void every_keyword_has_its_effect(void **state)
 	check_logs(front->logs);
 	check_binds(front->binds);
 	check_servers(back->servers);
+	check_resolvers(config->resolvers);
+	check_named_servers(config, both->servers);
 	assert_int_equal(back->servers_count, 3);
 	assert_string_equal(front->description, "of the front");
 	assert_string_equal(front->log_format, "%ci %cp");

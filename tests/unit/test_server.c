@@ -94,12 +94,42 @@ static void weight_and_maxconn_change_while_running(void **state)
 	backend_fixture_close(&fixture);
 }
 
+static void a_server_without_an_address_is_in_maintenance_until_it_has_one(void **state)
+{
+	static const struct config_resolvers resolvers = {.name = "r"};
+	struct backend_fixture fixture;
+	struct address address = {.len = sizeof(address.v4)}, found;
+	(void)state;
+	backend_fixture_init(&fixture, CONFIG_BALANCE_ROUNDROBIN, 1);
+	fixture.servers[0].naming = (struct config_naming){.resolvers = &resolvers, .is_unresolved = true};
+	backend_fixture_open(&fixture);
+	struct server *server = backend_fixture_server(&fixture, 0);
+	assert_string_equal(server_state_name(server), "MAINT (resolution)");
+	assert_false(server_is_usable(server));
+	server_set_admin(server, SERVER_READY);
+	assert_false(server_is_usable(server));
+	address.v4.sin_family = AF_INET;
+	address_set_port(&address, 77);
+	server_set_address(server, &address);
+	assert_true(server_is_usable(server) && !server_is_unresolved(server));
+	server_address(server, &found);
+	assert_true(address_is_equal(&address, &found));
+	/* What the operator said stays said. */
+	server_set_admin(server, SERVER_DRAIN);
+	server_set_address(server, NULL);
+	assert_string_equal(server_state_name(server), "MAINT (resolution)");
+	server_set_address(server, &address);
+	assert_string_equal(server_state_name(server), "DRAIN");
+	backend_fixture_close(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(states_have_haproxys_names_and_decide_about_use),
 		cmocka_unit_test(going_down_is_counted_and_timed),
 		cmocka_unit_test(weight_and_maxconn_change_while_running),
+		cmocka_unit_test(a_server_without_an_address_is_in_maintenance_until_it_has_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
