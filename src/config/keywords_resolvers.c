@@ -64,7 +64,6 @@ static void system_line_take(struct parser *parser, const char *line)
 {
 	struct address_spec spec;
 	struct address address;
-	const char *reason;
 	char host[ADDRESS_HOST_MAX];
 
 	if (sscanf(line, "nameserver %255s", host) != 1 || nameserver_is_known(parser->resolvers, host))
@@ -73,8 +72,8 @@ static void system_line_take(struct parser *parser, const char *line)
 	spec.kind = ADDRESS_IP;
 	snprintf(spec.host, sizeof(spec.host), "%s", host);
 	if (!address_is_written_out(&spec) || address_resolve(&spec, DNS_PORT, &address) < 0) {
-		reason = "parse-resolv-conf: a nameserver that is no IP address is left out";
-		report_warning(parser, "%s: '%s'", reason, host);
+		report_warning(parser,
+			"'parse-resolv-conf': the nameserver '%s' is no IP address and is left out", host);
 		return;
 	}
 	nameserver_add(parser, host, &address);

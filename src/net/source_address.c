@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -31,13 +32,16 @@ static _Thread_local uint64_t kernel_rests_until_us;
 
 void source_ports_learn(void)
 {
-	unsigned first, last;
+	char line[64], *end = NULL;
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 	if (!file)
 		return;
-	if (fscanf(file, "%u %u", &first, &last) == 2 && first > 0 && first <= last && last <= UINT16_MAX) {
-		system_ports.first = first;
-		system_ports.last = last;
+	if (fgets(line, sizeof(line), file) != NULL) {
+		unsigned long first = strtoul(line, &end, 10), last = strtoul(end, NULL, 10);
+		if (first > 0 && first <= last && last <= UINT16_MAX) {
+			system_ports.first = (unsigned)first;
+			system_ports.last = (unsigned)last;
+		}
 	}
 	(void)fclose(file);
 }

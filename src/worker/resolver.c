@@ -320,6 +320,7 @@ static int nameservers_set(struct resolver *resolver)
 	for (const struct config_nameserver *config = resolver->config->nameservers; config != NULL;
 		config = config->next)
 		count++;
+	CHECK(count > 0);
 	nodes = calloc(count, sizeof(*nodes));
 	if (nodes == NULL)
 		return ARES_ENOMEM;
