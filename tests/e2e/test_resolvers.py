@@ -8,7 +8,7 @@ import pytest
 
 from lib import place
 from lib.dns_server import GARBAGE, NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
-from lib.endpoints import accept
+from lib.endpoints import accept, free_port
 from lib.proxy import GOOD, compose, run_daemon
 from lib.waiting import wait_until
 
@@ -27,15 +27,15 @@ def dns():
 def listen(closing):
     """Servers at one port of several addresses."""
     def make(*hosts):
-        listeners = []
+        listeners, port = [], free_port()
         for host in hosts:
             listener = closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, listeners[0].getsockname()[1] if listeners else 0))
+            listener.bind((host, port))
             listener.listen()
             listener.settimeout(10)
             listeners.append(listener)
-        return listeners, listeners[0].getsockname()[1]
+        return listeners, port
 
     return make
 
