@@ -149,7 +149,7 @@ static int start(void)
 		log_event(LOG_LEVEL_ALERT, "cannot start: %s", strerror(errno));
 		return -errno;
 	}
-	int result = instance_create(program.config, program.loop, &program.instance);
+	int result = instance_create(program.config, program.loop, NULL, &program.instance);
 	if (result == 0)
 		result = admin_create(program.instance, &program.admin);
 	if (result == 0)

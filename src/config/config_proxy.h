@@ -12,7 +12,7 @@ struct config_bind {
 	const char *text; /* as written, this address only */
 	const char *name; /* NULL: none */
 	struct address address; /* kind fd: len == 0 and inherited_fd set */
-	int inherited_fd; /* -1: none */
+	int inherited_fd; /* -1: none, or by the name in text */
 	unsigned id;
 	unsigned backlog; /* 0: the frontend's */
 	unsigned maxconn; /* 0: the frontend's */

@@ -184,6 +184,7 @@ static int frontend_add(struct instance *instance, const struct config_proxy *co
 	result = log_format_make(config, &frontend->log_format);
 	if (result < 0)
 		return result;
+	frontend->bound_before = instance->bound_before;
 	result = listener_open_all(frontend, &instance->config->global, reason, sizeof(reason));
 	if (result < 0)
 		log_event(LOG_LEVEL_ALERT, "Starting frontend %s: %s", config->name, reason);
@@ -271,13 +272,15 @@ static int instance_build(struct instance *instance)
 	return workers_init(instance);
 }
 
-int instance_create(const struct config *config, struct loop *control_loop, struct instance **ret_instance)
+int instance_create(const struct config *config, struct loop *control_loop, struct socket_set *bound_before,
+	struct instance **ret_instance)
 {
 	struct instance *instance = calloc(1, sizeof(*instance));
 	if (instance == NULL)
 		return -ENOMEM;
 	instance->config = config;
 	instance->control_loop = control_loop;
+	instance->bound_before = bound_before;
 	instance->workers_count = config->global.nbthread != 0 ? config->global.nbthread : cpus_allowed();
 	if (instance->workers_count > WORKERS_MAX)
 		instance->workers_count = WORKERS_MAX;
@@ -338,6 +341,7 @@ int instance_start(struct instance *instance)
 			return result;
 		}
 	}
+	instance_own_files(instance, true);
 	return 0;
 }
 
@@ -506,6 +510,31 @@ void instance_destroy(struct instance *instance)
 	proxies_destroy(instance);
 	pthread_mutex_destroy(&instance->event_lock);
 	free(instance);
+}
+
+/* --- for other processes --- */
+
+int instance_sockets_offer(const struct instance *instance, struct socket_set *set)
+{
+	for (const struct frontend *frontend = instance->frontends; frontend != NULL;
+		frontend = frontend->next) {
+		for (const struct listener *listener = frontend->listeners; listener != NULL;
+			listener = listener->next) {
+			int error = listener_offer(listener, set);
+			if (error < 0)
+				return error;
+		}
+	}
+	return 0;
+}
+
+void instance_own_files(struct instance *instance, bool are_ours)
+{
+	for (struct frontend *frontend = instance->frontends; frontend != NULL; frontend = frontend->next) {
+		for (struct listener *listener = frontend->listeners; listener != NULL;
+			listener = listener->next)
+			listener_own_file(listener, are_ours);
+	}
 }
 
 /* --- by name --- */

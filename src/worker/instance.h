@@ -14,6 +14,8 @@ enum instance_state { INSTANCE_RUNNING, INSTANCE_SOFT_STOPPING, INSTANCE_STOPPED
 
 struct instance {
 	const struct config *config;
+	struct socket_set *bound_before; /* while it is made; NULL: none */
+	bool is_given_away; /* another process has its listening sockets too */
 	struct frontend *frontends;
 	struct backend *backends;
 	struct accept_limits limits;
@@ -46,10 +48,10 @@ struct instance {
 int instance_config_check(const struct config *config) MUST_USE;
 
 /* Builds frontends, backends and workers from the configuration and opens the
- * listening sockets; starts nothing.  Mistakes are reported by log_event.
+ * listening sockets, taking what fits from bound_before (NULL: nothing); starts nothing.  Mistakes are reported by log_event.
  * Returns 0 or -errno. */
-int instance_create(
-	const struct config *config, struct loop *control_loop, struct instance **ret_instance) MUST_USE;
+int instance_create(const struct config *config, struct loop *control_loop, struct socket_set *bound_before,
+	struct instance **ret_instance) MUST_USE;
 /* Threads begin to accept. */
 int instance_start(struct instance *instance) MUST_USE;
 /* Stops accepting and closes the listening sockets; on_stopped follows when the
@@ -59,6 +61,12 @@ void instance_soft_stop(struct instance *instance);
 void instance_stop(struct instance *instance);
 /* instance_stop() first when threads run.  NULL is allowed. */
 void instance_destroy(struct instance *instance);
+
+/* Adds duplicates of all listening sockets to the set.  Returns 0 or -errno. */
+int instance_sockets_offer(const struct instance *instance, struct socket_set *set) MUST_USE;
+/* Whether this process removes the files of its unix sockets in the end.  A process that has taken
+ * sockets over begins to when it runs, and ceases to when it has sent them to another. */
+void instance_own_files(struct instance *instance, bool are_ours);
 
 struct frontend *instance_frontend_find(const struct instance *instance, const char *name);
 struct backend *instance_backend_find(const struct instance *instance, const char *name);
