@@ -32,6 +32,30 @@ int admin_create(struct instance *instance, struct admin **ret_admin)
 	return 0;
 }
 
+int admin_sockets_offer(const struct admin *admin, struct socket_set *set)
+{
+	int error = instance_sockets_offer(admin->instance, set);
+	if (error == 0)
+		error = runtime_server_offer(admin->runtime, set);
+	if (error == 0)
+		error = metrics_server_offer(admin->metrics, set);
+	return error;
+}
+
+void admin_sockets_given(struct admin *admin)
+{
+	admin->instance->is_given_away = true;
+	instance_own_files(admin->instance, false);
+}
+
+void admin_leave(struct admin *admin)
+{
+	if (!admin->instance->is_given_away)
+		return;
+	runtime_server_leave(admin->runtime);
+	metrics_server_leave(admin->metrics);
+}
+
 void admin_destroy(struct admin *admin)
 {
 	if (!admin)

@@ -40,6 +40,7 @@ const struct command_row command_rows[] = {
 	{"shutdown frontend", "<frontend>", ADMIN, "close a frontend's listening sockets for good", command_shutdown_frontend},
 	{"shutdown session", "<id>", ADMIN, "end one session", command_shutdown_session},
 	{"shutdown sessions server", "<backend>/<server>", ADMIN, "end all sessions of a server", command_shutdown_sessions_server},
+	{"_getsocks", "", ADMIN, "pass the listening sockets to a new process (spliced -x)", command_getsocks},
 	{"user", "", USER, "give up all levels but user in this connection", command_level_lower},
 	{"help", "[<command>]", USER, "list the commands, or those that begin so", command_help},
 	{"prompt", "", USER, "turn interactive use on or off", command_prompt},

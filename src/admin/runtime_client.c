@@ -310,8 +310,10 @@ int runtime_client_create(const struct runtime_client_options *options, struct r
 	client->options = *options;
 	client->loop = options->admin->loop;
 	client->fd = fd;
-	client->session =
-		(struct command_session){.level = options->level, .timeout_ms = options->timeout_ms};
+	client->session = (struct command_session){.level = options->level,
+		.timeout_ms = options->timeout_ms,
+		.fd = fd,
+		.can_take_sockets = options->can_take_sockets};
 	client->command.admin = options->admin;
 	client->command.session = &client->session;
 	client->command.out = &client->output;

@@ -41,7 +41,7 @@ static void server_watch(struct runtime_server *server)
 		bool is_live = loop_watch_is_live(&listener->watch);
 		if (is_live && !has_room)
 			loop_watch_remove(server->admin->loop, &listener->watch, false);
-		if (is_live || !has_room)
+		if (is_live || !has_room || listener->listening.fd < 0)
 			continue;
 		int error = loop_watch_add(server->admin->loop, &listener->watch, listener->listening.fd,
 			LOOP_READABLE | LOOP_LEVEL, on_listener_ready);
@@ -74,6 +74,7 @@ static void client_open(struct runtime_listener *listener, int fd)
 		.admin = server->admin,
 		.fd = fd,
 		.level = listener->config->level,
+		.can_take_sockets = listener->config->expose_fd_listeners,
 		.timeout_ms = stats_timeout > 0 ? stats_timeout : TIMEOUT_MS,
 		.on_gone = on_gone,
 		.context = server,
@@ -109,7 +110,12 @@ static int listener_add(struct runtime_server *server, const struct config_stats
 {
 	char name[ADDRESS_TEXT_MAX];
 	struct admin_socket_options options = {
-		.address = config->address, .mode = config->mode, .uid = config->uid, .gid = config->gid};
+		.address = config->address,
+		.mode = config->mode,
+		.uid = config->uid,
+		.gid = config->gid,
+		.bound_before = server->admin->instance->bound_before,
+	};
 	struct runtime_listener *listener = calloc(1, sizeof(*listener));
 	if (!listener)
 		return -ENOMEM;
@@ -153,6 +159,26 @@ int runtime_server_create(struct admin *admin, struct runtime_server **ret_serve
 	return 0;
 }
 
+int runtime_server_offer(const struct runtime_server *server, struct socket_set *set)
+{
+	int error = 0;
+	for (const struct runtime_listener *listener = server ? server->listeners : NULL;
+		listener && error == 0; listener = listener->next)
+		error = admin_socket_offer(&listener->listening, set);
+	return error;
+}
+
+void runtime_server_leave(struct runtime_server *server)
+{
+	for (struct runtime_listener *listener = server ? server->listeners : NULL; listener;
+		listener = listener->next) {
+		if (listener->listening.path_inode != 0)
+			continue;
+		loop_watch_remove(server->admin->loop, &listener->watch, false);
+		admin_socket_close(&listener->listening);
+	}
+}
+
 void runtime_server_destroy(struct runtime_server *server)
 {
 	if (!server)
@@ -166,7 +192,7 @@ void runtime_server_destroy(struct runtime_server *server)
 	while (server->listeners) {
 		struct runtime_listener *listener = server->listeners;
 		server->listeners = listener->next;
-		loop_watch_remove(server->admin->loop, &listener->watch, true);
+		loop_watch_remove(server->admin->loop, &listener->watch, false);
 		admin_socket_close(&listener->listening);
 		free(listener);
 	}

@@ -25,7 +25,7 @@ struct config_global {
 	unsigned ulimit_n; /* 0: derived */
 	const char *pidfile, *user, *group, *chroot, *node, *description, *log_tag, *log_send_hostname;
 	int uid, gid; /* -1: none */
-	bool is_daemon, is_quiet;
+	bool is_daemon, is_quiet, is_master;
 	struct config_log *logs;
 	struct config_stats_socket *stats_sockets;
 	unsigned stats_maxconn; /* default 10 */

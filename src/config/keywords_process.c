@@ -89,6 +89,13 @@ static const struct keyword rows[] = {
 		.sentence = "Ends what a soft stop has left open after this time.",
 	},
 	{
+		.name = "master-worker",
+		.sections = IN_GLOBAL,
+		FLAG_AT(struct config_global, is_master),
+		.reload = RELOAD_RESTART,
+		.sentence = "Starts a master process that replaces its worker for a reload, as with the flag -W.",
+	},
+	{
 		.name = "node",
 		.arguments = "<name>",
 		.sections = IN_GLOBAL,

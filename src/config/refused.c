@@ -46,7 +46,7 @@ static const char *const yet_global[] = {"51degrees-*", "busy-polling", "ca-base
 	"cluster-secret", "crt-base", "debug", "default", "default-path", "deviceatlas-*",
 	"expose-deprecated-directives", "expose-experimental-directives", "external-check", "fd-hard-limit",
 	"httpclient.*", "insecure-fork-wanted", "insecure-setuid-wanted", "issuers-chain-path", "localpeer",
-	"lua-*", "master-worker", "max-spread-checks", "maxconnrate", "maxsessrate", "maxsslconn",
+	"lua-*", "max-spread-checks", "maxconnrate", "maxsessrate", "maxsslconn",
 	"maxsslrate", "mworker-max-reloads", "nbproc", "no-memory-trimming", "noepoll", "noevports",
 	"nogetaddrinfo", "nokqueue", "nopoll", "noreuseport", "numa-cpu-mapping", "pp2-never-send-local",
 	"profiling.*", "server-state-base", "server-state-file", "set-var", "set-var-fmt", "spread-checks",

@@ -107,10 +107,8 @@ int process_background(int *ret_ready_fd)
 	return 0;
 }
 
-void process_background_ready(int *ready_fd)
+void process_detach(void)
 {
-	if (*ready_fd < 0)
-		return;
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd >= 0) {
 		for (int fd = 0; fd <= 2; fd++)
@@ -118,6 +116,13 @@ void process_background_ready(int *ready_fd)
 		fd_close(&null_fd);
 	}
 	log_set_stderr_level(-1);
+}
+
+void process_background_ready(int *ready_fd)
+{
+	if (*ready_fd < 0)
+		return;
+	process_detach();
 	ssize_t written = write(*ready_fd, "", 1);
 	(void)written;
 	fd_close(ready_fd);

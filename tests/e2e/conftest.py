@@ -48,6 +48,7 @@ NOT_IN_LAB = {
     "test_demo": "it is not about the daemon",
     "test_proxy_": "headers name and trust addresses of the loopback network, or it makes its own lab",
     "test_bench_": "it is not about the daemon",
+    "test_reload": "masters run beside the lab",
     "test_wire": "it makes its own lab",
 }
 # Of so many sessions and more wire must carry so large a part (many end before it can).
