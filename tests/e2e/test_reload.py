@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lib.flows import assert_same, echo_until_end, receive_exactly, receive_to_e
 from lib.master import Master
 from lib.openloop import LongTransfer, OpenLoop
 from lib.pattern import pattern_bytes
-from lib.proxy import BINARY, is_sanitized
+from lib.proxy import BINARY, REPOSITORY, is_sanitized
 from lib.waiting import wait_until
 
 RELOADS = int(os.environ.get("SPLICED_RELOADS", "10"))
@@ -481,3 +482,14 @@ def test_systemd_is_told(start_master, echo, endpoint, directory, closing):
     assert "failed" in told("READY=1")
     master.process.terminate()
     told("STOPPING=1")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_the_unit_is_valid(directory):
+    """But for the pages that it names, which a build does not install."""
+    text = (REPOSITORY / "packaging/systemd/spliced.service").read_text()
+    text = text.replace("/usr/sbin/spliced", str(BINARY))
+    unit = Path(directory) / "spliced.service"
+    unit.write_text("".join(line for line in text.splitlines(True) if not line.startswith("Documentation=")))
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
