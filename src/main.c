@@ -216,6 +216,9 @@ static void order_follow(struct handover_order *order)
 		log_event(LOG_LEVEL_NOTICE, "%s", order->text);
 		break;
 	case HANDOVER_CLIENT:
+		/* It takes the connection. */
+		admin_client_serve(program.admin, order->fd, order->text);
+		order->fd = -1;
 		break;
 	}
 	fd_close(&order->fd);
@@ -242,7 +245,7 @@ static void on_channel(struct loop_watch *watch, unsigned events)
 /* From now on it holds the listening sockets too, and tells the worker before us to finish. */
 static int master_tell(void)
 {
-	struct socket_set set = {0};
+	struct socket_set set = {.note = SPLICED_VERSION};
 	if (program.channel < 0)
 		return 0;
 	int error = admin_sockets_offer(program.admin, &set);

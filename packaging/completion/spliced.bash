@@ -3,7 +3,7 @@ _spliced()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	case $previous in
-	-f | --file | -p | --pidfile | -x | --take-sockets)
+	-f | --file | -p | --pidfile | -x | --take-sockets | -S | --master-socket)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
@@ -25,7 +25,7 @@ _spliced()
 	esac
 	mapfile -t COMPREPLY < <(compgen -W '-f --file -c --check -D --daemon -db --foreground -d --debug -V --verbose
 		-q --quiet -p --pidfile -n --maxconn -L --localpeer -C --chdir -sf --soft-finish -st --terminate
-		-W --master-worker -Ws --master-notify -x --take-sockets
+		-W --master-worker -Ws --master-notify -S --master-socket -x --take-sockets
 		-v --version -vv --facts -h --help --listen --to --relay' -- "$current")
 }
 complete -F _spliced spliced

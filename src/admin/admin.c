@@ -20,7 +20,7 @@ int admin_create(struct instance *instance, struct admin **ret_admin)
 	int error = stat_objects_create(instance, &admin->objects);
 	if (error == 0)
 		error = sampler_start(&admin->sampler, instance, &admin->objects);
-	if (error == 0 && admin->global->stats_sockets)
+	if (error == 0)
 		error = runtime_server_create(admin, &admin->runtime);
 	if (error == 0 && admin->global->has_metrics)
 		error = metrics_server_create(admin, &admin->metrics);
@@ -46,6 +46,11 @@ void admin_sockets_given(struct admin *admin)
 {
 	admin->instance->is_given_away = true;
 	instance_own_files(admin->instance, false);
+}
+
+void admin_client_serve(struct admin *admin, int fd, const char *line)
+{
+	runtime_server_adopt(admin->runtime, fd, line);
 }
 
 void admin_leave(struct admin *admin)

@@ -14,7 +14,7 @@ struct admin {
 	const struct config_global *global;
 	struct stat_objects objects;
 	struct sampler sampler;
-	struct runtime_server *runtime; /* NULL: no stats socket */
+	struct runtime_server *runtime;
 	struct metrics_server *metrics; /* NULL: no metrics bind */
 	uint32_t maxconn_initial; /* what `set maxconn global 0` returns to */
 };

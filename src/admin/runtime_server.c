@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admin/runtime_client.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 enum {
@@ -65,24 +66,31 @@ static void on_gone(void *context, struct runtime_client *client)
 	server_watch(server);
 }
 
-static void client_open(struct runtime_listener *listener, int fd)
+/* What is not said is filled in. */
+static void client_open(struct runtime_server *server, struct runtime_client_options *options)
 {
-	struct runtime_server *server = listener->server;
 	struct runtime_client *client = NULL;
 	uint32_t stats_timeout = server->admin->global->stats_timeout_ms;
-	struct runtime_client_options options = {
-		.admin = server->admin,
-		.fd = fd,
-		.level = listener->config->level,
-		.can_take_sockets = listener->config->expose_fd_listeners,
-		.timeout_ms = stats_timeout > 0 ? stats_timeout : TIMEOUT_MS,
-		.on_gone = on_gone,
-		.context = server,
-	};
-	if (runtime_client_create(&options, &client) != 0)
+	options->admin = server->admin;
+	options->timeout_ms = stats_timeout > 0 ? stats_timeout : TIMEOUT_MS;
+	options->on_gone = on_gone;
+	options->context = server;
+	if (runtime_client_create(options, &client) != 0)
 		return;
 	list_add(&server->clients, runtime_client_node(client));
 	server->clients_count++;
+}
+
+void runtime_server_adopt(struct runtime_server *server, int fd, const char *line)
+{
+	struct runtime_client_options options = {.fd = fd, .level = CONFIG_LEVEL_ADMIN, .line = line};
+	if (server->clients_count < server->clients_max) {
+		client_open(server, &options);
+		server_watch(server);
+		return;
+	}
+	log_event(LOG_LEVEL_WARNING, "a client of the master is refused: stats maxconn is reached.");
+	fd_close(&fd);
 }
 
 static void on_listener_ready(struct loop_watch *watch, unsigned events)
@@ -93,7 +101,12 @@ static void on_listener_ready(struct loop_watch *watch, unsigned events)
 	while (server->clients_count < server->clients_max) {
 		int fd = accept4(listener->listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
-			client_open(listener, fd);
+			struct runtime_client_options options = {
+				.fd = fd,
+				.level = listener->config->level,
+				.can_take_sockets = listener->config->expose_fd_listeners,
+			};
+			client_open(server, &options);
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)

@@ -75,7 +75,6 @@ int socket_set_add(struct socket_set *set, int fd, const struct socket_label *la
 		return error;
 	struct socket_entry *entry = &set->entries[set->count++];
 	*entry = (struct socket_entry){.fd = owned, .label = *label};
-	entry->label.text[sizeof(entry->label.text) - 1] = '\0';
 	owned = -1;
 	return 0;
 }
@@ -316,6 +315,7 @@ int socket_set_send(const struct socket_set *set, int channel)
 			return error;
 	}
 	message = (struct message){.magic = MESSAGE_MAGIC, .kind = MESSAGE_END};
+	snprintf(message.label.text, sizeof(message.label.text), "%s", set->note);
 	return message_send(channel, &message, -1, deadline_ms);
 }
 
@@ -352,8 +352,11 @@ int socket_set_receive_next(struct socket_set *set, int channel)
 		return -EMFILE;
 	if (len != (ssize_t)sizeof(message) || message.magic != MESSAGE_MAGIC)
 		return -EPROTO;
-	if (message.kind == MESSAGE_END)
+	message.label.text[sizeof(message.label.text) - 1] = '\0';
+	if (message.kind == MESSAGE_END) {
+		snprintf(set->note, sizeof(set->note), "%s", message.label.text);
 		return 0;
+	}
 	if (message.kind != MESSAGE_SOCKET || fd < 0)
 		return -EPROTO;
 	int socket_fd = fd;

@@ -32,6 +32,7 @@ struct socket_entry {
 struct socket_set {
 	struct socket_entry *entries;
 	unsigned count, room;
+	char note[SOCKET_LABEL_MAX]; /* what the sender says of itself */
 };
 
 /* What a listener looks for. */

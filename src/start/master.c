@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "start/child.h"
 #include "start/handover.h"
+#include "start/master_cli.h"
 #include "start/notify.h"
 #include "start/process.h"
 
@@ -42,6 +43,8 @@ struct master {
 	bool is_reload_wanted; /* while another is under way */
 	bool is_stopping, has_served;
 	struct loop_watch signal_watch;
+	struct master_cli *cli; /* NULL: none */
+	uint64_t began_ms;
 	struct loop_timer restart_timer, start_timer, stop_timer, watchdog_timer;
 	int signal_fd;
 };
@@ -62,6 +65,13 @@ static void announce(enum log_level level, const char *text)
 static void notify_ready(const char *status)
 {
 	notify_send("READY=1\nMAINPID=%d\nSTATUS=%s", (int)getpid(), status);
+}
+
+/* Once no further reload is wanted. */
+static void reload_answer(const char *failure)
+{
+	if (!master.is_reload_wanted)
+		master_cli_reloaded(master.cli, failure);
 }
 
 static void old_processes_tell(void)
@@ -141,8 +151,10 @@ static void on_start_timer(struct loop_timer *timer)
 
 static void reload(void)
 {
-	if (master.is_stopping)
+	if (master.is_stopping) {
+		reload_answer("The master is stopping.");
 		return;
+	}
 	if (master.starting != NULL) {
 		master.is_reload_wanted = true;
 		return;
@@ -151,8 +163,10 @@ static void reload(void)
 	loop_timer_cancel(master.loop, &master.restart_timer);
 	notify_send("RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reloading", clock_monotonic_us());
 	announce(LOG_LEVEL_NOTICE, "Reloading: a new worker is started.");
-	if (worker_start() < 0)
-		notify_ready("The reload failed: no worker could be started");
+	if (worker_start() == 0)
+		return;
+	notify_ready("The reload failed: no worker could be started");
+	reload_answer("No worker could be started.");
 }
 
 static void on_restart_timer(struct loop_timer *timer)
@@ -176,6 +190,7 @@ static void sockets_replace(struct child *child)
 	socket_set_release(&master.held);
 	master.held = child->sockets;
 	child->sockets = (struct socket_set){0};
+	memcpy(child->sockets.note, master.held.note, sizeof(child->sockets.note));
 }
 
 static void sockets_forget(void)
@@ -204,6 +219,7 @@ static void worker_serves(struct child *child)
 	if (old != NULL)
 		child_leave(old);
 	notify_ready("Serving");
+	reload_answer(NULL);
 	if (master.is_reload_wanted)
 		reload();
 }
@@ -263,6 +279,7 @@ static void start_failed(const char *ending)
 	announce(LOG_LEVEL_ALERT, text);
 	if (is_reload)
 		notify_ready("The reload failed: the configuration before it is in force");
+	reload_answer(text);
 	if (master.is_reload_wanted)
 		reload();
 	else if (!is_reload)
@@ -388,6 +405,65 @@ static int signals_open(void)
 		master.loop, &master.signal_watch, master.signal_fd, LOOP_READABLE | LOOP_LEVEL, on_signal);
 }
 
+/* --- the master's socket --- */
+
+static void process_print(
+	struct text *out, pid_t pid, const char *type, unsigned reloads, const char *version)
+{
+	const struct child *child = child_find(pid);
+	uint64_t began_ms = child != NULL ? child->started_ms : master.began_ms;
+	uint64_t seconds = (clock_monotonic_ms() - began_ms) / 1000;
+	char uptime[32];
+	snprintf(uptime, sizeof(uptime), "%ud%02uh%02um%02us", (unsigned)(seconds / 86400),
+		(unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
+	text_printf(out, "%-15d %-15s %-15u %-15s %-15s\n", (int)pid, type, reloads, uptime, version);
+}
+
+static void children_print(struct text *out, bool are_leaving)
+{
+	for (struct list *node = master.children.next; node != &master.children; node = node->next) {
+		const struct child *child = container_of(node, struct child, node);
+		unsigned reloads = master.generations - child->generation - 1;
+		const char *version = child->sockets.note[0] != '\0' ? child->sockets.note : "-";
+		if ((child->state == CHILD_LEAVING) == are_leaving)
+			process_print(out, child->pid, child->state == CHILD_STARTING ? "starting" : "worker",
+				reloads, version);
+	}
+}
+
+/* HAProxy's columns. */
+static void show_processes(struct text *out)
+{
+	text_printf(out, "#%-14s %-15s %-15s %-15s %-15s\n", "<PID>", "<type>", "<reloads>", "<uptime>",
+		"<version>");
+	process_print(out, getpid(), "master", master.generations - 1, SPLICED_VERSION);
+	text_add(out, "# workers\n");
+	children_print(out, false);
+	text_add(out, "# old workers\n");
+	children_print(out, true);
+	text_add(out, "# programs\n");
+}
+
+static int worker_find(const char *name)
+{
+	const struct child *child = strcmp(name, "1") == 0 ? master.serving : NULL;
+	if (name[0] == '!')
+		child = child_find((pid_t)strtol(name + 1, NULL, 10));
+	return child != NULL && child->state != CHILD_STARTING ? child->channel : -1;
+}
+
+static int cli_open(void)
+{
+	const struct master_cli_options options = {
+		.loop = master.loop,
+		.path = master.options->options->master_socket,
+		.show_processes = show_processes,
+		.reload = reload,
+		.worker_find = worker_find,
+	};
+	return options.path == NULL ? 0 : master_cli_create(&options, &master.cli);
+}
+
 /* --- life --- */
 
 static void on_watchdog_timer(struct loop_timer *timer)
@@ -415,6 +491,7 @@ static void release(void)
 		child_destroy(child);
 	}
 	socket_set_release(&master.held);
+	master_cli_destroy(master.cli);
 	if (master.loop != NULL) {
 		loop_watch_remove(master.loop, &master.signal_watch, false);
 		loop_destroy(master.loop);
@@ -434,6 +511,9 @@ int master_run(const struct master_options *options)
 	int error = master.loop == NULL ? -errno : signals_open();
 	if (error < 0)
 		log_event(LOG_LEVEL_ALERT, "the master cannot start: %s", strerror(-error));
+	master.began_ms = clock_monotonic_ms();
+	if (error == 0)
+		error = cli_open();
 	if (error == 0) {
 		timers_init();
 		error = worker_start();

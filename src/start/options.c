@@ -39,6 +39,7 @@ enum flag {
 	FLAG_MASTER,
 	FLAG_MASTER_NOTIFY,
 	FLAG_SOCKETS,
+	FLAG_MASTER_SOCKET,
 };
 
 static const struct option_row {
@@ -67,6 +68,8 @@ static const struct option_row {
 		"start a master, which starts a worker and replaces it for a reload"},
 	{"-Ws", "--master-notify", FLAG_MASTER_NOTIFY, VALUE_NONE, NULL,
 		"the same in the foreground, telling systemd (sd_notify)"},
+	{"-S", "--master-socket", FLAG_MASTER_SOCKET, VALUE_TEXT, "PATH",
+		"the master's runtime socket: show proc, reload, @1 ..."},
 	{"-x", "--take-sockets", FLAG_SOCKETS, VALUE_TEXT, "SOCKET",
 		"take the listening sockets over from the process behind this stats socket"},
 	{"-v", "--version", FLAG_VERSION, VALUE_NONE, NULL, "print the version"},
@@ -163,6 +166,7 @@ static int flag_apply_text(struct options *options, const struct option_row *row
 	} targets[] = {
 		{FLAG_PIDFILE, &options->pidfile},
 		{FLAG_SOCKETS, &options->sockets_path},
+		{FLAG_MASTER_SOCKET, &options->master_socket},
 		{FLAG_NAME, &options->local_name},
 		{FLAG_DIRECTORY, &options->directory},
 		{FLAG_LISTEN, &options->listen},
@@ -230,6 +234,8 @@ static int combination_check(const struct options *options)
 		return usage_error("the quick start does not take a file:", options->paths[0]);
 	if (options->relay != NULL && !is_quick)
 		return usage_error("--relay belongs to the quick start; in a file write", "relay ENGINE");
+	if (options->master_socket != NULL && !options->is_master)
+		return usage_error("-S is for a master: -W or -Ws is missing beside", options->master_socket);
 	if (!is_quick && options->paths_count == 0)
 		return usage_error("no configuration: give one with", "-f FILE");
 	return 0;

@@ -20,7 +20,8 @@ from lib.flows import assert_same, echo_until_end, receive_exactly, receive_to_e
 from lib.master import Master
 from lib.openloop import LongTransfer, OpenLoop
 from lib.pattern import pattern_bytes
-from lib.proxy import BINARY, REPOSITORY, is_sanitized
+from lib.proxy import BINARY, REPOSITORY, is_sanitized, run_daemon
+from lib.runtime import RuntimeClient
 from lib.waiting import wait_until
 
 RELOADS = int(os.environ.get("SPLICED_RELOADS", "10"))
@@ -420,6 +421,93 @@ def test_the_background_master_is_in_the_pid_file(directory, echo, endpoint, clo
 def test_a_first_configuration_that_is_bad_ends_the_master(directory, echo, endpoint):
     done = Master(directory, listen_body(echo, endpoint()) + "\nbalanse x").run_plain("-W")
     assert done.returncode == 1 and "balanse" in done.stderr
+
+
+# --- the master's socket ---
+
+@pytest.fixture
+def ask_master(start_master, echo, endpoint, directory):
+    """(master, its front, a function that sends a line to the master's socket)."""
+    path, front = f"{directory}/master.sock", endpoint()
+    master = start_master(listen_body(echo, front), "-S", path)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    yield master, front, RuntimeClient(path).ask
+    master.stop()
+    assert not os.path.exists(path)
+
+
+def rows_of(answer):
+    return [line.split() for line in answer.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_master_lists_its_processes(ask_master, closing):
+    master, front, ask = ask_master
+    version = run_daemon("-v").stdout.split()[-1]
+    answer = ask("show proc")
+    assert answer.split()[:5] == ["#<PID>", "<type>", "<reloads>", "<uptime>", "<version>"]
+    first = master.served()[-1]
+    assert [row[:3] + row[4:] for row in rows_of(answer)] == [
+        [str(master.pid), "master", "0", version], [str(first), "worker", "0", version]]
+    held = closing(front.connect())
+    assert echoes(held)
+    second = master.reload()
+    old = ask("show proc").partition("# old workers")
+    assert rows_of(old[0])[-1][:3] == [str(second), "worker", "0"]
+    assert rows_of(old[2])[0][:3] == [str(first), "worker", "1"]
+    held.close()
+    wait_until(lambda: str(first) not in ask("show proc"), "the old worker to go")
+
+
+def test_the_master_reloads_and_says_how_that_went(ask_master, echo):
+    master, front, ask = ask_master
+    for _ in range(2):
+        before = master.served()
+        assert ask("reload", timeout_s=20) == "Success=1\n\n"
+        assert len(master.served()) == len(before) + 1 and serves(front)
+    master.configure(listen_body(echo, front) + "\nbalanse x")
+    before = master.served()
+    answer = ask("reload", timeout_s=20)
+    assert answer.startswith("Success=0\n--\n") and "status 1" in answer
+    assert master.served() == before and serves(front)
+
+
+def test_workers_are_asked_through_the_master(ask_master, closing):
+    master, front, ask = ask_master
+    held = closing(front.connect())
+    assert echoes(held)
+    first, second = master.served()[-1], master.reload()
+    assert f"Pid: {second}\n" in ask("@1 show info")
+    assert f"Pid: {first}\n" in ask(f"@!{first} show info; show version")
+    assert "Stopping: 1\n" in ask(f"@!{first} show info")
+    assert ask("@!1 show info").startswith("There is no worker")
+    assert ask("@2 show info").startswith("There is no worker")
+    assert "session" in ask("@1 help") and "show proc" in ask("help")
+    assert ask("shw proc").startswith("Unknown command 'shw proc'")
+    both = ask("help ; show proc")
+    assert "reload" in both and "<uptime>" in both
+    assert ask(f"@!{first} shutdown sessions server relayed/one") is not None
+    assert receive_to_end(held)[0] == b""
+    master.wait_alone()
+
+
+def test_a_crowd_at_the_masters_socket_does_no_harm(ask_master, closing):
+    master, front, ask = ask_master
+    path = f"{master.directory.parent}/master.sock"
+    for _ in range(30):
+        peer = closing(socket.socket(socket.AF_UNIX))
+        peer.connect(path)
+        peer.sendall(b"show")
+    master.reload()
+    assert serves(front)
+    assert "<uptime>" in ask("show proc", timeout_s=30), "idle clients are cut off"
+
+
+def test_a_masters_socket_in_use_is_not_taken_away(ask_master, directory, echo, endpoint):
+    done = Master(directory, listen_body(echo, endpoint())).run_plain("-W", "-S", f"{directory}/master.sock")
+    assert done.returncode == 1 and "master.sock" in done.stderr
+    assert "<uptime>" in ask_master[2]("show proc")
+    done = Master(directory, listen_body(echo, endpoint())).run_plain("-S", f"{directory}/other.sock")
+    assert done.returncode == 1 and "-W" in done.stderr
 
 
 # --- systemd ---
