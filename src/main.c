@@ -22,6 +22,7 @@
 #include "start/options.h"
 #include "start/process.h"
 #include "worker/instance.h"
+#include "worker/spread.h"
 
 struct program {
 	struct options options;
@@ -29,6 +30,7 @@ struct program {
 	struct loop *loop;
 	struct instance *instance;
 	struct admin *admin;
+	struct spread *spread; /* NULL: none */
 	struct socket_set bound_before; /* until the listeners are open */
 	struct loop_watch signal_watch, channel_watch;
 	struct loop_timer hard_stop_timer, report_timer;
@@ -146,10 +148,22 @@ static void on_report_timer(struct loop_timer *timer)
 	loop_timer_set(program.loop, timer, now_ms + program.report_delay_ms);
 }
 
+static void hard_stop_plan(void)
+{
+	const struct config_global *global = &program.config->global;
+	uint64_t end_ms = loop_now_ms(program.loop) + global->hard_stop_after_ms;
+	if (global->hard_stop_after_ms == 0)
+		return;
+	loop_timer_set(program.loop, &program.hard_stop_timer, end_ms);
+	if (global->hard_stop_spread_ms != 0 &&
+		spread_create(
+			program.instance, end_ms - global->hard_stop_spread_ms, end_ms, &program.spread) < 0)
+		log_event(LOG_LEVEL_WARNING, "hard-stop-spread has no effect: %s", strerror(ENOMEM));
+}
+
 static void soft_stop(void)
 {
 	enum { REPORT_DELAY_MS = 1000 };
-	uint32_t limit_ms = program.config->global.hard_stop_after_ms;
 	if (program.instance->state != INSTANCE_RUNNING)
 		return;
 	log_event(LOG_LEVEL_NOTICE, "Finishing: no new connections, %u open.",
@@ -158,8 +172,7 @@ static void soft_stop(void)
 	admin_leave(program.admin);
 	program.report_delay_ms = REPORT_DELAY_MS;
 	loop_timer_set(program.loop, &program.report_timer, loop_now_ms(program.loop) + REPORT_DELAY_MS);
-	if (limit_ms != 0)
-		loop_timer_set(program.loop, &program.hard_stop_timer, loop_now_ms(program.loop) + limit_ms);
+	hard_stop_plan();
 }
 
 static void on_signal(struct loop_watch *watch, unsigned events)
@@ -321,6 +334,7 @@ static void end(void)
 {
 	if (program.instance != NULL)
 		instance_stop(program.instance);
+	spread_destroy(program.spread);
 	admin_destroy(program.admin);
 	instance_destroy(program.instance);
 	if (program.loop != NULL) {

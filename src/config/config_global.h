@@ -46,6 +46,7 @@ struct config_global {
 	unsigned wire_connections; /* 0: derived from maxconn */
 	bool has_wire_interfaces, has_wire_peer;
 	uint32_t hard_stop_after_ms; /* 0: none */
+	uint32_t hard_stop_spread_ms; /* not longer than that; 0: all at once */
 	uint32_t grace_ms;
 	bool is_dumpable; /* set-dumpable: the kernel may write a core file */
 };

@@ -160,9 +160,19 @@ static void link_proxies(struct parser *parser)
 	*end = NULL;
 }
 
+static void check_global(struct parser *parser)
+{
+	const struct config_global *global = &parser->config->global;
+
+	if (global->hard_stop_spread_ms > global->hard_stop_after_ms)
+		report_alert_all(parser,
+			"'hard-stop-spread' is the last part of 'hard-stop-after', which has to be given and to be as long");
+}
+
 void validate_config(struct parser *parser)
 {
 	link_proxies(parser);
+	check_global(parser);
 	identity_check(parser);
 	for (struct draft *draft = parser->drafts; draft != NULL; draft = draft->next)
 		resolve_backends(parser, &draft->proxy);

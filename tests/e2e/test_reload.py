@@ -6,11 +6,13 @@ connections are held over one.
 
 import os
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -386,6 +388,29 @@ def test_a_leaving_worker_counts_down_and_is_ended(start_master, echo, endpoint,
     log.wait_for(r"Finishing: 1 connections left, ended in [123] s at the latest")
     master.wait_alone()
     assert receive_to_end(peer)[0] == b""
+
+
+def test_leaving_connections_can_be_ended_little_by_little(start_master, echo, endpoint, closing):
+    front, count = endpoint(), 40
+    master = start_master(listen_body(echo, front), global_lines=["hard-stop-after 4s", "hard-stop-spread 3s"])
+    held = [closing(front.connect()) for _ in range(count)]
+    assert all(echoes(peer) for peer in held)
+    ends = [None] * count
+    poll = select.poll()
+    places = {peer.fileno(): place for place, peer in enumerate(held)}
+    for peer in held:
+        poll.register(peer, select.POLLIN)
+    master.reload()
+    start = time.monotonic()
+    while None in ends:
+        for number, _ in poll.poll(10_000):
+            poll.unregister(number)
+            ends[places[number]] = time.monotonic() - start
+    assert min(ends) > 0.7 and max(ends) < 4.8, ends
+    early = sum(end < min(ends) + 1.5 for end in ends)
+    assert count // 5 <= early <= count * 4 // 5, ends
+    assert max(ends[:4]) < max(ends) - 1, "the oldest go first"
+    master.wait_alone()
 
 
 def test_the_master_finishes_softly(start_master, echo, endpoint, closing):

@@ -74,6 +74,8 @@ static const struct error_case alerts[] = {
 	{"backend b\n no option tcp-check\n",
 		"[test.cfg:2] : 'option tcp-check' is not supported in this version."},
 	{"backend b\n default option tcpka\n", "[test.cfg:2] : 'default' is not supported in this version."},
+	{"global\n hard-stop-spread 3s\n",
+		"'hard-stop-spread' is the last part of 'hard-stop-after', which has to be given and to be as long."},
 	{"global\n mworker-max-reloads 3\n",
 		"[test.cfg:2] : 'mworker-max-reloads' is not supported in this version."},
 	{"global\n tune.ssl.default-dh-param 2048\n",

@@ -11,7 +11,7 @@ static const char everything[] =
 	"global\n"
 	" presetenv NEW_ONE first\n presetenv NEW_ONE second\n setenv OTHER 127.0.0.1\n unsetenv UNUSED\n"
 	" chroot /var/empty\n daemon\n description \"two words\" and more\n uid 12\n gid 34\n user root\n group root\n"
-	" grace 2s\n hard-stop-after 1m\n master-worker\n node here\n pidfile /run/x.pid\n quiet\n set-dumpable\n"
+	" grace 2s\n hard-stop-after 1m\n hard-stop-spread 30s\n master-worker\n node here\n pidfile /run/x.pid\n quiet\n set-dumpable\n"
 	" cpu-map 1 0-1\n cpu-map auto:1/1-2 3 5\n cpu-map 1/odd 7\n"
 	" loop epoll\n maxconn 4000\n nbthread 4\n wire-interfaces eth0 eth1\n wire-connections 500\n wire-peer\n ulimit-n 9000\n"
 	" maxpipes 50\n relay-tuning buffer-size 64k pipe-size 128k memory-max 1g wake-bytes 96k ring-size 1m\n tune.maxaccept -1\n"
@@ -140,6 +140,7 @@ static void check_global(const struct config_global *global)
 	assert_string_equal(global->log_tag, "tagged");
 	assert_string_equal(global->relay, "splice");
 	assert_true(global->is_master);
+	assert_int_equal(global->hard_stop_spread_ms, 30000);
 }
 
 static void check_stats_sockets(const struct config_stats_socket *first)
@@ -157,7 +158,7 @@ static void check_stats_sockets(const struct config_stats_socket *first)
 	assert_int_equal(second->uid, 1);
 	assert_int_equal(second->gid, 2);
 	assert_int_equal(second->level, CONFIG_LEVEL_OPERATOR);
-	assert_int_equal(second->place.line, 41);
+	assert_int_equal(second->place.line, 42);
 	assert_null(second->next);
 }
 
