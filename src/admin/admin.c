@@ -20,10 +20,11 @@ int admin_create(struct instance *instance, struct admin **ret_admin)
 	int error = stat_objects_create(instance, &admin->objects);
 	if (error == 0)
 		error = sampler_start(&admin->sampler, instance, &admin->objects);
-	if (error == 0)
-		error = runtime_server_create(admin, &admin->runtime);
 	if (error == 0 && admin->global->has_metrics)
 		error = metrics_server_create(admin, &admin->metrics);
+	/* Last: its paths are taken from the process before us, which may have to go on without us. */
+	if (error == 0)
+		error = runtime_server_create(admin, &admin->runtime);
 	if (error != 0) {
 		admin_destroy(admin);
 		return error;

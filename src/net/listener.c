@@ -280,6 +280,25 @@ static int bound_socket_take(
 	return set ? socket_set_take(set, &wanted, ret_label) : -ENOENT;
 }
 
+/* Takes options away that the configuration has no more.  What the kernel refuses stays: it
+ * harms no connection. */
+static void options_forget(int fd, const struct listener *listener)
+{
+	const struct config_bind *config = listener->config;
+	const struct socket_option options[] = {
+		{config->mss == 0, IPPROTO_TCP, TCP_MAXSEG, 0, NULL},
+		{config->defer_accept_s == 0, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, NULL},
+		{!config->has_tfo, IPPROTO_TCP, TCP_FASTOPEN, 0, NULL},
+		{config->tcp_user_timeout_ms == 0, IPPROTO_TCP, TCP_USER_TIMEOUT, 0, NULL},
+		{!listener->frontend->config->client_keepalive.is_on, SOL_SOCKET, SO_KEEPALIVE, 0, NULL},
+	};
+	const char *complaint = NULL;
+	for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+		int error = options_apply(fd, &options[i], 1, &complaint);
+		(void)error;
+	}
+}
+
 /* Takes all that there are.  Returns 0 or the refusal. */
 static int ip_sockets_take(const struct opening *opening, struct listener *listener)
 {
@@ -288,7 +307,9 @@ static int ip_sockets_take(const struct opening *opening, struct listener *liste
 	while ((fd = bound_socket_take(opening, listener, &label)) >= 0) {
 		const char *complaint = "cannot listen to the socket that was taken over";
 		listener->sockets[listener->sockets_count++] = fd;
-		listener->is_inherited = true;
+		/* From a process of ours what waits in the queue has its options already. */
+		listener->is_inherited = listener->is_inherited || label.text[0] != '\0';
+		options_forget(fd, listener);
 		int error =
 			connection_options_set(fd, opening, listener, &listener->config->address, &complaint);
 		if (error == 0 && listen(fd, (int)backlog_of(listener)) != 0)

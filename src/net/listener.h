@@ -16,7 +16,7 @@ struct listener {
 	char name[64]; /* given, or "sock-N" as HAProxy names them */
 	char address_text[ADDRESS_TEXT_MAX];
 	struct endpoint local;
-	bool is_inherited; /* from whoever started us, or from a process before us */
+	bool is_inherited; /* from whoever started us */
 	/* Worker w has sockets[w], which it may share with others, without dup; where there are more
 	 * than workers, because they were taken over, every workers-th from there on too; -1: closed */
 	int *sockets;

@@ -129,10 +129,9 @@ int socket_set_add_passed(struct socket_set *set, bool is_parent_meant)
 		names = "";
 	for (int fd = PASSED_FIRST_FD; fd < PASSED_FIRST_FD + (int)count; fd++) {
 		char name[SOCKET_LABEL_MAX - sizeof("fd@")];
-		struct socket_label label = {.text = ""};
+		struct socket_label label = {.path_inode = 0};
 		names = name_take(names, name, sizeof(name));
-		if (name[0] != '\0')
-			snprintf(label.text, sizeof(label.text), "fd@%s", name);
+		snprintf(label.text, sizeof(label.text), "fd@%s", name[0] != '\0' ? name : "unknown");
 		if (!is_stream(fd) || is_known(set, fd))
 			continue;
 		int error = fd_set_nonblocking(fd);

@@ -266,6 +266,44 @@ static void all_sockets_bound_before_are_taken_however_many_workers_there_are(vo
 	}
 }
 
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+static void options_that_are_wanted_no_more_are_taken_away(void **state)
+{
+	struct net_fixture before, after;
+	struct socket_set set = {0};
+	(void)state;
+	fixture_init(&before, "127.0.0.1");
+	before.proxy.client_keepalive.is_on = true;
+	before.bind.mss = 700;
+	before.bind.defer_accept_s = 30;
+	before.bind.tcp_user_timeout_ms = 1234;
+	assert_int_equal(fixture_open(&before, 1), 0);
+	sockets_offer(&before, &set);
+	fixture_init(&after, "127.0.0.1");
+	after.bind.address = fixture_target(&before);
+	after.bind.mss = 800;
+	assert_int_equal(frontend_create(&after.proxy, 1, 1000, &after.frontend), 0);
+	after.frontend->bound_before = &set;
+	assert_int_equal(
+		listener_open_all(after.frontend, &after.global, after.reason, sizeof(after.reason)), 0);
+	int fd = after.frontend->listeners->sockets[0];
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_MAXSEG), 800);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT), 0);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	assert_false(after.frontend->listeners->is_inherited);
+	fixture_close(&before);
+	fixture_close(&after);
+	socket_set_release(&set);
+}
+
 static void the_file_of_a_socket_taken_over_is_removed_by_its_owner_only(void **state)
 {
 	struct net_fixture before, after;
@@ -463,6 +501,7 @@ int main(void)
 		cmocka_unit_test(an_abstract_socket_listens),
 		cmocka_unit_test(an_inherited_socket_is_taken_over),
 		cmocka_unit_test(all_sockets_bound_before_are_taken_however_many_workers_there_are),
+		cmocka_unit_test(options_that_are_wanted_no_more_are_taken_away),
 		cmocka_unit_test(the_file_of_a_socket_taken_over_is_removed_by_its_owner_only),
 		cmocka_unit_test(an_inherited_descriptor_that_does_not_serve_is_refused),
 	};
