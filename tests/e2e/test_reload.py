@@ -4,6 +4,7 @@ SPLICED_RELOADS says how many reloads the test under load makes, SPLICED_IDLE ho
 connections are held over one.
 """
 
+import json
 import os
 import re
 import select
@@ -360,20 +361,24 @@ def test_a_successor_that_fails_leaves_no_trace(start_proxy, echo, endpoint, clo
     assert serves(front) and serves(local)
 
 
-def test_the_metrics_page_changes_hands(start_master, echo, endpoint):
-    page = endpoint()
-    lines = [f"metrics bind {page.text}"]
-    master = start_master(listen_body(echo, endpoint()), global_lines=lines)
+def test_the_metrics_page_changes_hands(start_master, echo, endpoint, closing):
+    """At once: a worker that leaves for long must not answer for the one that serves."""
+    page, front = endpoint(), endpoint()
+    master = start_master(listen_body(echo, front), global_lines=[f"metrics bind {page.text}"])
+    held = closing(front.connect())
+    assert echoes(held)
 
-    def serving():
+    def answering():
         with page.connect(timeout_s=5) as peer:
             peer.sendall(b"GET /stats.json HTTP/1.0\r\n\r\n")
-            return receive_to_end(peer)[0].startswith(b"HTTP/1.")
+            return json.loads(receive_to_end(peer)[0].partition(b"\r\n\r\n")[2])["info"]["Pid"]
 
-    assert serving()
-    master.reload()
-    master.wait_alone()
-    assert serving()
+    old = master.served()[-1]
+    assert answering() == old
+    new = master.reload()
+    wait_until(lambda: f"({old}) : Finishing" in master.errors(), "the old worker to leave the page")
+    assert {answering() for _ in range(20)} == {new}
+    assert echoes(held)
 
 
 # --- the master's own ways ---
@@ -547,6 +552,12 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
+def listening_sockets(number):
+    """Descriptors of the process that are sockets, but for those of single connections."""
+    folder = f"/proc/{number}/fd"
+    return sum(os.readlink(f"{folder}/{name}").startswith("socket:") for name in os.listdir(folder))
+
+
 @pytest.mark.parametrize("place", ["fd@web", "fd@3", "by its address"])
 def test_sockets_that_systemd_passes_serve(start_master, echo, endpoint, closing, place):
     front, spare = endpoint(), endpoint()
@@ -558,11 +569,14 @@ def test_sockets_that_systemd_passes_serve(start_master, echo, endpoint, closing
         "pass_fds": tuple(map(int, numbers.split(",")))})
     for number in map(int, numbers.split(",")):
         os.close(number)
+    counts = []
     for _ in range(3):
         assert serves(front)
         master.reload()
         master.wait_alone()
+        counts.append(listening_sockets(master.served()[-1]))
     assert serves(front)
+    assert counts == counts[:1] * 3, "the same socket was taken for another each time"
 
 
 def test_a_name_that_was_not_passed_is_refused(directory, echo):
