@@ -400,6 +400,7 @@ void acceptor_drain(struct acceptor *acceptor)
 {
 	enum accept_outcome outcome = ACCEPT_TAKEN;
 	struct hindrance hindrance;
+	CHECK(acceptor->options.limits != NULL);
 	for (unsigned i = 0; i < DRAIN_MAX && (outcome == ACCEPT_TAKEN || outcome == ACCEPT_SKIPPED); i++) {
 		if (listening_fd(acceptor) < 0 || places_take(acceptor))
 			return;

@@ -484,6 +484,8 @@ static void timers_init(void)
 
 static void release(void)
 {
+	master.is_stopping = true;
+	master_cli_destroy(master.cli);
 	while (!list_is_empty(&master.children)) {
 		struct child *child = container_of(master.children.next, struct child, node);
 		loop_watch_remove(master.loop, &child->watch, false);
@@ -491,7 +493,6 @@ static void release(void)
 		child_destroy(child);
 	}
 	socket_set_release(&master.held);
-	master_cli_destroy(master.cli);
 	if (master.loop != NULL) {
 		loop_watch_remove(master.loop, &master.signal_watch, false);
 		loop_destroy(master.loop);

@@ -28,7 +28,7 @@ struct master_cli {
 	struct address address;
 	int fd;
 	struct loop_watch watch;
-	struct list clients, leaving;
+	struct list clients;
 	unsigned clients_count;
 };
 
@@ -75,7 +75,6 @@ static void client_free(struct loop_task *task)
 {
 	struct client *client = container_of(task, struct client, task);
 	CHECK(client->magic == CLIENT_MAGIC);
-	list_remove(&client->node);
 	client->magic = 0;
 	free(client);
 }
@@ -88,7 +87,6 @@ static void client_close(struct client *client)
 	loop_timer_cancel(cli->options.loop, &client->timer);
 	fd_close(&client->fd);
 	list_remove(&client->node);
-	list_add(&cli->leaving, &client->node);
 	cli->clients_count--;
 	loop_task_schedule(cli->options.loop, &client->task);
 	listening_set(cli);
@@ -348,7 +346,6 @@ int master_cli_create(const struct master_cli_options *options, struct master_cl
 	cli->options = *options;
 	cli->fd = cli->watch.fd = -1;
 	list_init(&cli->clients);
-	list_init(&cli->leaving);
 	int error = path_listen(options->path, &cli->address, &cli->fd);
 	if (error < 0) {
 		log_event(LOG_LEVEL_ALERT,
@@ -366,15 +363,12 @@ void master_cli_destroy(struct master_cli *cli)
 {
 	if (cli == NULL)
 		return;
-	while (!list_is_empty(&cli->clients))
-		client_close(container_of(cli->clients.next, struct client, node));
-	while (!list_is_empty(&cli->leaving)) {
-		struct client *client = container_of(cli->leaving.next, struct client, node);
-		loop_task_cancel(cli->options.loop, &client->task);
-		client_free(&client->task);
-	}
 	loop_watch_remove(cli->options.loop, &cli->watch, false);
 	fd_close(&cli->fd);
+	while (!list_is_empty(&cli->clients))
+		client_close(container_of(cli->clients.next, struct client, node));
+	/* Their tasks free them. */
+	loop_run_once(cli->options.loop, 0);
 	(void)unlink(cli->address.local.sun_path);
 	free(cli);
 }

@@ -22,5 +22,5 @@ struct master_cli_options {
 int master_cli_create(const struct master_cli_options *options, struct master_cli **ret_cli) MUST_USE;
 /* A reload is over: answers who waits for it.  failure NULL: it went well.  NULL cli is allowed. */
 void master_cli_reloaded(struct master_cli *cli, const char *failure);
-/* Cuts clients off and removes the file.  NULL is allowed. */
+/* Cuts clients off and removes the file; lets the loop make a last pass.  NULL is allowed. */
 void master_cli_destroy(struct master_cli *cli);

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from lib import place
 from lib.flows import assert_received
 from lib.waiting import wait_until
