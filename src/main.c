@@ -20,6 +20,7 @@
 #include "start/handover.h"
 #include "start/master.h"
 #include "start/options.h"
+#include "start/probe.h"
 #include "start/process.h"
 #include "worker/instance.h"
 #include "worker/spread.h"
@@ -451,6 +452,9 @@ int main(int count, char **words)
 		return 0;
 	case OPTIONS_FACTS:
 		facts_print();
+		return 0;
+	case OPTIONS_PROBE:
+		probe_print();
 		return 0;
 	case OPTIONS_HELP:
 		options_print_help();

@@ -26,6 +26,6 @@ _spliced()
 	mapfile -t COMPREPLY < <(compgen -W '-f --file -c --check -D --daemon -db --foreground -d --debug -V --verbose
 		-q --quiet -p --pidfile -n --maxconn -L --localpeer -C --chdir -sf --soft-finish -st --terminate
 		-W --master-worker -Ws --master-notify -S --master-socket -x --take-sockets
-		-v --version -vv --facts -h --help --listen --to --relay' -- "$current")
+		-v --version -vv --facts --probe -h --help --listen --to --relay' -- "$current")
 }
 complete -F _spliced spliced
