@@ -167,6 +167,8 @@ static void reload(void)
 		return;
 	notify_ready("The reload failed: no worker could be started");
 	reload_answer("No worker could be started.");
+	if (master.serving == NULL)
+		restart_later();
 }
 
 static void on_restart_timer(struct loop_timer *timer)
