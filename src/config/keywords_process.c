@@ -105,7 +105,8 @@ static const struct keyword rows[] = {
 		.sections = IN_GLOBAL,
 		FLAG_AT(struct config_global, is_master),
 		.reload = RELOAD_RESTART,
-		.sentence = "Starts a master process that replaces its worker for a reload, as with the flag -W.",
+		.sentence =
+			"Starts a master process that replaces its worker for a reload, as with the flag -W.",
 	},
 	{
 		.name = "node",
