@@ -16,6 +16,7 @@ struct instance {
 	const struct config *config;
 	struct frontend *frontends;
 	struct backend *backends;
+	struct session_routes routes;
 	struct accept_limits limits;
 	struct worker *workers;
 	unsigned workers_count;
