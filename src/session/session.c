@@ -345,11 +345,15 @@ int session_table_init(struct session_table *table)
 	pool_init(&table->pool, sizeof(struct session), 0);
 	pool_init(&table->headers, sizeof(struct session_header), 0);
 	pool_init(&table->tlvs, sizeof(struct session_tlvs), 0);
-	int result = relay_worker_init(&table->relay_worker, &options);
-	if (result < 0)
-		return result;
 	table->room = rule_room_create();
-	return table->room != NULL ? 0 : -ENOMEM;
+	if (table->room == NULL)
+		return -ENOMEM;
+	int result = relay_worker_init(&table->relay_worker, &options);
+	if (result < 0) {
+		rule_room_destroy(table->room);
+		table->room = NULL;
+	}
+	return result;
 }
 
 void session_table_kill_all(struct session_table *table, enum close_reason reason)
