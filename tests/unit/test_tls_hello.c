@@ -243,7 +243,9 @@ static void hostile_extensions_make_the_whole_hello_worthless(void **state)
 		{"\0\0\0\x05\0\x03\0\0\0", 9}, /* an empty name */
 		{"\0\0\0\x07\0\x05\0\0\x02\0a", 11}, /* NUL in it */
 		{"\0\0\0\x07\0\x05\0\0\x03zz", 11}, /* longer than its list */
-		{"\0\0\0\x07\0\x04\0\0\x01" "ab", 11}, /* bytes behind the list */
+		{"\0\0\0\x07\0\x04\0\0\x01"
+		 "ab",
+			11}, /* bytes behind the list */
 		{"\0\0\0\x02\0\0", 6}, /* an empty list */
 		{"\0\0\0\x0a\0\x08\0\0\x01"
 		 "a\0\0\x01"
@@ -253,6 +255,7 @@ static void hostile_extensions_make_the_whole_hello_worthless(void **state)
 		 "a\0\0\0\x06\0\x04\0\0\x01"
 		 "b",
 			20}, /* twice */
+		{"\0\x10\0\x04\0\x02\x01h\0\x10\0\x04\0\x02\x01i", 16}, /* protocols twice */
 		{"\0\x10\0\x03\0\x01\0", 7}, /* an empty protocol */
 		{"\0\x10\0\x04\0\x02\x02h", 8}, /* longer than its list */
 		{"\0\x2b\0\x02\x01\x03", 6}, /* half a version */
