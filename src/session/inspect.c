@@ -22,7 +22,7 @@ enum step {
 
 enum step_answer { STEP_DONE, STEP_LATER, STEP_CLOSED };
 
-/* Below this the client's system calls for a look at every packet cost us little. */
+/* For so few bytes more it is not worth two system calls to be woken late. */
 enum { WAKE_BYTES_MIN = 512 };
 
 /* --- the rules --- */
