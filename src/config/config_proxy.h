@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config_rule.h"
 #include "config/config_types.h"
 
 struct config_bind {
@@ -54,13 +55,6 @@ struct config_server {
 	struct config_place place;
 };
 
-struct config_use_backend {
-	struct config_use_backend *next;
-	const char *name; /* resolved by validate: */
-	struct config_proxy *backend;
-	struct config_place place;
-};
-
 enum config_balance {
 	CONFIG_BALANCE_ROUNDROBIN,
 	CONFIG_BALANCE_STATIC_RR,
@@ -83,6 +77,7 @@ struct config_hash {
 	enum config_hash_function function; /* not for balance source, as in HAProxy */
 	bool has_avalanche;
 	unsigned balance_factor; /* percent of the average load, 0: no bound */
+	const struct rule_expression *expression; /* instead of the key; NULL: none */
 };
 
 enum config_role { CONFIG_ROLE_FRONTEND = 1, CONFIG_ROLE_BACKEND = 2 }; /* listen: both */
@@ -92,6 +87,7 @@ struct config_proxy {
 	const char *name;
 	unsigned roles;
 	unsigned id;
+	unsigned index; /* in the list of proxies, from 0 */
 	const char *description;
 	bool is_disabled;
 
@@ -108,12 +104,13 @@ struct config_proxy {
 	bool has_nolinger, has_abortonclose;
 	bool has_smart_accept, has_smart_connect;
 
+	struct config_rules rules;
+
 	/* frontend */
 	struct config_bind *binds;
 	unsigned maxconn; /* 0: global's */
 	unsigned backlog; /* 0: maxconn */
 	unsigned rate_limit_sessions; /* per second, 0: none */
-	struct config_use_backend *use_backends;
 	const char *default_backend_name;
 	struct config_proxy *default_backend; /* a listen's is itself unless it names another */
 

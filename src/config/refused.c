@@ -29,14 +29,14 @@ static const char *const http_proxy[] = {"appsession", "block", "capture", "comp
 	"timeout http-keep-alive", "timeout http-request", "timeout tarpit", "unique-id-header",
 	"use-fcgi-app", NULL};
 
-static const char *const yet_proxy[] = {"acl", "bind-process", "clitimeout", "contimeout", "declare",
-	"default", "dispatch", "email-alert", "error-log-format", "external-check", "filter", "grace",
+static const char *const yet_proxy[] = {"bind-process", "clitimeout", "contimeout", "declare", "default",
+	"dispatch", "email-alert", "error-log-format", "external-check", "filter", "grace",
 	"load-server-state-from-file", "log-format-sd", "option external-check", "option httpchk",
 	"option independent-streams", "option ldap-check", "option log-health-checks", "option mysql-check",
 	"option persist", "option pgsql-check", "option redis-check", "option smtpchk", "option spop-check",
 	"option ssl-hello-chk", "option tcp-check", "option transparent", "persist", "retry-on",
 	"server-state-file-name", "server-template", "srvtimeout", "stick", "stick-table", "tcp-check",
-	"tcp-request", "tcp-response", "transparent", "unique-id-format", "use-server", NULL};
+	"tcp-response", "transparent", "unique-id-format", NULL};
 
 static const char *const http_global[] = {"h1-accept-payload-with-any-method", "h1-case-adjust",
 	"h1-case-adjust-file", "maxcompcpuusage", "maxcomprate", "maxzlibmem", "tune.comp.maxlevel",

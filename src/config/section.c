@@ -94,7 +94,13 @@ static struct draft *draft_create(struct parser *parser, enum section section, c
 	draft->proxy.logs = logs_copy(parser, base->proxy.logs);
 	draft->binds_end = &draft->proxy.binds;
 	draft->servers_end = &draft->proxy.servers;
-	draft->use_backends_end = &draft->proxy.use_backends;
+	draft->connection_rules_end = &draft->proxy.rules.connection;
+	draft->session_rules_end = &draft->proxy.rules.session;
+	draft->content_rules_end = &draft->proxy.rules.content;
+	draft->use_backends_end = &draft->proxy.rules.use_backends;
+	draft->use_servers_end = &draft->proxy.rules.use_servers;
+	draft->book =
+		(struct rule_book){.arena = parser->arena, .has_no_files = parser->options->has_no_lookups};
 	return draft;
 }
 

@@ -22,6 +22,7 @@ static char phase_of(const struct session *session)
 {
 	switch ((enum session_state)session->state) {
 	case SESSION_HANDSHAKE:
+	case SESSION_INSPECTING:
 		return 'R';
 	case SESSION_QUEUED:
 		return 'Q';
@@ -137,10 +138,13 @@ static bool is_wanted(const struct session *session, bool is_early)
 		return false;
 	if (is_early)
 		return true;
+	/* As with HAProxy these rules leave no line. */
+	if (session->reason == CLOSE_REFUSED)
+		return false;
 	bool is_normal = session->reason == CLOSE_FINISHED;
 	if (session->is_logged_early || (config->has_dontlog_normal && is_normal))
 		return false;
-	if (session->reason >= CLOSE_PROXY_TIMEOUT && session->reason <= CLOSE_PROXY_UNTRUSTED)
+	if (session->reason >= CLOSE_PROXY_TIMEOUT && session->reason <= CLOSE_REJECTED)
 		return true;
 	bool has_data = session->relay.directions[RELAY_CLIENT].bytes > 0 ||
 		session->relay.directions[RELAY_SERVER].bytes > 0;

@@ -146,11 +146,13 @@ static struct backend *backend_of(const struct instance *instance, const struct 
 	return NULL;
 }
 
-/* Rules without conditions: the first use_backend decides for every connection. */
+/* Where connections go that no condition sends elsewhere; a first use_backend without
+ * one decides for all. */
 static const struct config_proxy *backend_config_of(const struct config_proxy *frontend)
 {
-	if (frontend->use_backends != NULL)
-		return frontend->use_backends->backend;
+	const struct config_use_backend *use = frontend->rules.use_backends;
+	if (use != NULL && use->condition == NULL && use->parts == NULL)
+		return use->backend;
 	if (frontend->default_backend != NULL)
 		return frontend->default_backend;
 	return frontend->roles & CONFIG_ROLE_BACKEND ? frontend : NULL;
@@ -276,6 +278,10 @@ static int instance_build(struct instance *instance)
 	instance->event_ring = log_ring_add(instance->log_sender);
 	instance_wire_create(instance);
 	result = proxies_add(instance);
+	if (result < 0)
+		return result;
+	result = session_routes_init(
+		&instance->routes, instance->config, instance->frontends, instance->backends);
 	if (result < 0)
 		return result;
 	return workers_init(instance);
@@ -516,6 +522,7 @@ void instance_destroy(struct instance *instance)
 	loop_run_once(instance->control_loop, 0);
 	log_set_sink(NULL, NULL);
 	log_sender_destroy(instance->log_sender);
+	session_routes_release(&instance->routes);
 	proxies_destroy(instance);
 	pthread_mutex_destroy(&instance->event_lock);
 	free(instance);

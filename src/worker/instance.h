@@ -18,6 +18,7 @@ struct instance {
 	bool is_given_away; /* another process has its listening sockets too */
 	struct frontend *frontends;
 	struct backend *backends;
+	struct session_routes routes;
 	struct accept_limits limits;
 	struct worker *workers;
 	unsigned workers_count;

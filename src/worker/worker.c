@@ -145,6 +145,7 @@ static int sessions_init(struct worker *worker)
 	table->loop = worker->loop;
 	table->global = global;
 	table->limits = &instance->limits;
+	table->routes = &instance->routes;
 	table->log_ring = log_ring_add(instance->log_sender);
 	table->worker = worker->index;
 	table->next_id = worker->index + 1;

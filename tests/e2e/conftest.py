@@ -45,6 +45,7 @@ TEST_SECONDS = 60
 NOT_IN_LAB = {
     "test_bad_input": "no connection is made",
     "test_balance_haproxy": "only choices are compared",
+    "test_routing_haproxy": "only choices are compared",
     "test_demo": "it is not about the daemon",
     "test_proxy_": "headers name and trust addresses of the loopback network, or it makes its own lab",
     "test_bench_": "it is not about the daemon",

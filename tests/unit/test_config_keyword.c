@@ -39,7 +39,9 @@ static const char everything[] =
 	" bind /run/f.sock mode 600 uid 3 gid 4\n bind /run/g.sock user root group root\n bind fd@9 id 77 v4v6\n"
 	" bind abns@name shards by-thread accept-proxy trusted unix\n"
 	" description of the front\n id 5\n log-format \"%ci %cp\"\n use_backend back\n default_backend both\n"
-	"backend back from base\n"
+	" acl here dst_port 8000\n tcp-request connection accept if here\n tcp-request session accept if here\n"
+	" tcp-request inspect-delay 3s\n tcp-request content accept if here\n"
+	"backend back from base\n use-server two if { src_port 1 }\n"
 	" server one 127.0.0.1:1 id 8 maxconn 90 minconn 9 maxqueue 91 tcp-ut 3s cc cubic weight 256 no-backup no-tfo enabled send-proxy no-send-proxy-v2"
 	" slowstart 4s on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions\n"
 	" server two 127.0.0.1:+5 no-send-proxy send-proxy-v2 proxy-v2-options crc32c source 127.0.0.9:77 interface lo track one\n server three [::1] interface lo\n"
@@ -324,7 +326,7 @@ static void every_keyword_has_its_effect(void **state)
 	assert_string_equal(front->description, "of the front");
 	assert_string_equal(front->log_format, "%ci %cp");
 	assert_int_equal(front->id, 5);
-	assert_ptr_equal(front->use_backends->backend, back);
+	assert_ptr_equal(front->rules.use_backends->backend, back);
 	assert_ptr_equal(front->default_backend, both);
 	assert_ptr_equal(both->default_backend, both);
 	assert_null(both->log_format);
@@ -372,13 +374,13 @@ static void the_way_to_hash_is_as_written(void **state)
 		{"balance hash dst_port\n hash-type map-based", CONFIG_BALANCE_HASH,
 			{.key = CONFIG_HASH_DST_PORT}},
 		{"balance hash dst\n hash-type consistent", CONFIG_BALANCE_HASH,
-			{CONFIG_HASH_DST, CONFIG_HASH_CONSISTENT, CONFIG_HASH_SDBM, true, 0}},
+			{CONFIG_HASH_DST, CONFIG_HASH_CONSISTENT, CONFIG_HASH_SDBM, true, 0, NULL}},
 		{"hash-type consistent djb2\n balance source", CONFIG_BALANCE_SOURCE,
-			{CONFIG_HASH_SRC, CONFIG_HASH_CONSISTENT, CONFIG_HASH_DJB2, false, 0}},
+			{CONFIG_HASH_SRC, CONFIG_HASH_CONSISTENT, CONFIG_HASH_DJB2, false, 0, NULL}},
 		{"hash-type maglev\n balance hash src\n hash-balance-factor 100", CONFIG_BALANCE_HASH,
-			{CONFIG_HASH_SRC, CONFIG_HASH_MAGLEV, CONFIG_HASH_SDBM, true, 100}},
+			{CONFIG_HASH_SRC, CONFIG_HASH_MAGLEV, CONFIG_HASH_SDBM, true, 100, NULL}},
 		{"hash-type map-based crc32 avalanche\n balance source", CONFIG_BALANCE_SOURCE,
-			{CONFIG_HASH_SRC, CONFIG_HASH_MAP_BASED, CONFIG_HASH_CRC32, true, 0}},
+			{CONFIG_HASH_SRC, CONFIG_HASH_MAP_BASED, CONFIG_HASH_CRC32, true, 0, NULL}},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
