@@ -39,6 +39,8 @@ static const struct {
 static const char *const frontend_states[] = {"DOWN", "UP", NULL};
 static const char *const listener_states[] = {"WAITING", "OPEN", "FULL", NULL};
 static const char *const server_states[] = {"DOWN", "UP", "MAINT", "DRAIN", "NOLB", NULL};
+static const char *const check_states[] = {"HANA", "SOCKERR", "L4OK", "L4TOUT", "L4CON", "L6OK", "L6TOUT",
+	"L6RSP", "L7TOUT", "L7RSP", "L7OK", "L7OKC", "L7STS", NULL};
 
 static const char *prefix_of(const struct admin *admin)
 {
@@ -107,17 +109,31 @@ static const char *state_of(const struct stat_object *object)
 	return status;
 }
 
-static void status_print(
-	const char *metric, const struct stat_object *object, const char *prefix, struct text_grow *out)
+/* One line for each state there is: 1 for the one it is in. */
+struct state_set {
+	const char *const *known;
+	const char *now;
+};
+
+static void states_print(const char *name, const struct stat_object *object, const struct state_set *states,
+	struct text_grow *out)
 {
-	const char *state = state_of(object);
-	for (const char *const *known = states_of(object->kind); *known; known++) {
-		text_grow_printf(out, "%s%s{", prefix, metric);
+	for (const char *const *known = states->known; *known; known++) {
+		text_grow_printf(out, "%s{", name);
 		labels_print(object, out);
-		/* A server may say more, like "UP 1/3". */
-		text_grow_printf(
-			out, ",state=\"%s\"} %d\n", *known, strncmp(state, *known, strlen(*known)) == 0);
+		text_grow_printf(out, ",state=\"%s\"} %d\n", *known, strcmp(states->now, *known) == 0);
 	}
+}
+
+/* The last result counts, whether or not another check is under way. */
+static void status_print(const char *name, const struct stat_object *object, const struct stat_value *value,
+	struct text_grow *out)
+{
+	struct state_set states = {states_of(object->kind), state_of(object)};
+	if (strstr(name, "check_status"))
+		states = (struct state_set){
+			check_states, value->string[0] == '*' ? value->string + 2 : value->string};
+	states_print(name, object, &states, out);
 }
 
 /* The head of a metric stands before its first line; without a line there is none. */
@@ -142,7 +158,11 @@ static void object_print(struct metrics_page *page, const char *metric, const st
 		return;
 	head_print_once(page, metric, column, out);
 	if (value.type == STAT_STRING) {
-		status_print(metric, object, prefix, out);
+		char name[128];
+		struct text text;
+		text_init(&text, name, sizeof(name));
+		text_printf(&text, "%s%s", prefix, metric);
+		status_print(name, object, &value, out);
 		return;
 	}
 	text_grow_printf(out, "%s%s{", prefix, metric);

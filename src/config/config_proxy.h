@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config_check.h"
 #include "config/config_types.h"
 
 struct config_bind {
@@ -51,6 +52,8 @@ struct config_server {
 	const struct config_server *tracked;
 	struct config_source_address source;
 	struct config_send_proxy send_proxy;
+	struct config_check check;
+	struct config_agent agent;
 	struct config_place place;
 };
 
@@ -128,6 +131,7 @@ struct config_proxy {
 	bool has_allbackups;
 	unsigned fullconn;
 	struct config_source_address source;
+	struct config_check_plan check;
 	struct config_place place;
 };
 

@@ -43,6 +43,9 @@ struct draft {
 	struct config_bind **binds_end; /* where the next one is linked */
 	struct config_server **servers_end;
 	struct config_use_backend **use_backends_end;
+	/* NULL: the section has none of its own yet, and begins with those it inherited. */
+	struct config_check_step **rules_end, **http_expects_end;
+	struct config_http_header **headers_end;
 };
 
 enum { CONDITION_DEPTH_MAX = 32, BINDS_MAX = 65536 };
@@ -127,5 +130,7 @@ void complete_proxies(struct parser *parser);
 void validate_config(struct parser *parser);
 /* tracking.c: joins 'track' to the servers it names; refuses circles. */
 void tracking_resolve(struct parser *parser);
+/* check_scripts.c: the steps of every backend's checks, and what its servers' checks lack. */
+void checks_complete(struct parser *parser);
 /* identity.c: repeated names and ids, repeated addresses; gives ids to those without. */
 void identity_check(struct parser *parser);

@@ -48,6 +48,8 @@ char name_bad_character(const char *name)
 	return '\0';
 }
 
+enum { CHECK_INTER_MS = 2000, CHECK_RISE = 2, CHECK_FALL = 3, CHECK_ERRORS = 10 };
+
 /* What every chain of defaults starts from. */
 static struct draft *initial_defaults(struct parser *parser)
 {
@@ -60,6 +62,11 @@ static struct draft *initial_defaults(struct parser *parser)
 	draft->proxy.retries = 3;
 	draft->proxy.random_draws = 2;
 	draft->default_server.weight = 1;
+	draft->default_server.check = (struct config_check){.inter_ms = CHECK_INTER_MS,
+		.rise = CHECK_RISE,
+		.fall = CHECK_FALL,
+		.errors_max = CHECK_ERRORS};
+	draft->default_server.agent.inter_ms = CHECK_INTER_MS;
 	parser->initial = draft;
 	return draft;
 }
@@ -95,6 +102,8 @@ static struct draft *draft_create(struct parser *parser, enum section section, c
 	draft->binds_end = &draft->proxy.binds;
 	draft->servers_end = &draft->proxy.servers;
 	draft->use_backends_end = &draft->proxy.use_backends;
+	draft->rules_end = draft->http_expects_end = NULL;
+	draft->headers_end = NULL;
 	return draft;
 }
 

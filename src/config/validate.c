@@ -167,6 +167,7 @@ void validate_config(struct parser *parser)
 	for (struct draft *draft = parser->drafts; draft != NULL; draft = draft->next)
 		resolve_backends(parser, &draft->proxy);
 	tracking_resolve(parser);
+	checks_complete(parser);
 	if (parser->alerts > 0)
 		return;
 	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {

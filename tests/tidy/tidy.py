@@ -33,6 +33,7 @@ LAYERS = {
     "log": 2,
     "relay": 2,
     "session": 3,
+    "check": 3,
     "worker": 4,
     "admin": 5,
     "start": 5,
