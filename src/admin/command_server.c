@@ -213,7 +213,7 @@ static unsigned check_bits(const struct server *server, enum check_kind kind)
 	enum { RUNNING = 1, CONFIGURED = 2, ENABLED = 4, PAUSED = 8, AGENT = 16 };
 	struct check_view view;
 	if (!check_view(server, kind, &view))
-		return kind == CHECK_AGENT ? AGENT : 0;
+		return 0;
 	return (view.is_running ? RUNNING : 0) | CONFIGURED | (view.is_enabled ? ENABLED : 0) |
 		(view.is_paused ? PAUSED : 0) | (kind == CHECK_AGENT ? AGENT : 0);
 }
@@ -233,7 +233,8 @@ static void address_print_or_dash(const struct address *address, struct text_gro
 static void checks_print(const struct server *server, struct text_grow *out)
 {
 	struct check_view view = {.status = CHECK_INITIAL};
-	unsigned value = check_view(server, CHECK_HEALTH, &view) ? view.value : 0;
+	bool is_counted = check_view(server, CHECK_HEALTH, &view) && !view.is_paused;
+	unsigned value = is_counted ? view.value : 0;
 	const struct check_status_row *row = check_status_row(view.status);
 	text_grow_printf(out, "%u %u %u %u %u", row->number, (unsigned)row->result, value,
 		check_bits(server, CHECK_HEALTH), check_bits(server, CHECK_AGENT));

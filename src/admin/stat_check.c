@@ -1,5 +1,5 @@
 /* Reads what the columns about health checks and agents show.  A server without shows
- * nothing. */
+ * nothing, nor one whose checks rest. */
 #include "admin/stat_check.h"
 
 #include <stdio.h>
@@ -21,14 +21,20 @@ static bool is_finished(const struct check_view *view)
 	return view->status > CHECK_INITIAL;
 }
 
-#define CHECK_GETTER(name, kind, action)                       \
-	STAT_GETTER(name)                                      \
-	{                                                      \
-		struct check_view view;                        \
-		(void)now_ms;                                  \
-		if (check_view(object->server, kind, &view)) { \
-			action;                                \
-		}                                              \
+/* Those that run. */
+static bool view_get(const struct stat_object *object, enum check_kind kind, struct check_view *ret_view)
+{
+	return check_view(object->server, kind, ret_view) && ret_view->is_enabled && !ret_view->is_paused;
+}
+
+#define CHECK_GETTER(name, kind, action)             \
+	STAT_GETTER(name)                            \
+	{                                            \
+		struct check_view view;              \
+		(void)now_ms;                        \
+		if (view_get(object, kind, &view)) { \
+			action;                      \
+		}                                    \
 	}
 
 #define SET_NUMBER(type, number) stat_set_number(value, type, number)
@@ -36,9 +42,18 @@ static bool is_finished(const struct check_view *view)
 	if (is_finished(&view)) \
 	SET_NUMBER(STAT_U64, view.duration_ms)
 
-CHECK_GETTER(check_failed, CHECK_HEALTH, SET_NUMBER(STAT_U64, view.failed))
+/* A counter does not go away for a while. */
+STAT_GETTER(check_failed)
+{
+	struct check_view view;
+	(void)now_ms;
+	if (check_view(object->server, CHECK_HEALTH, &view))
+		stat_set_number(value, STAT_U64, view.failed);
+}
+
 CHECK_GETTER(check_status, CHECK_HEALTH, status_set(&view, value))
-CHECK_GETTER(check_code, CHECK_HEALTH, if (view.code != 0) SET_NUMBER(STAT_U32, view.code))
+CHECK_GETTER(check_code, CHECK_HEALTH,
+	if (check_status_row(view.status)->has_code) SET_NUMBER(STAT_U32, view.code))
 CHECK_GETTER(check_duration, CHECK_HEALTH, SET_DURATION())
 CHECK_GETTER(check_text, CHECK_HEALTH, stat_set_string(value, view.text))
 CHECK_GETTER(check_sentence, CHECK_HEALTH, stat_set_string(value, check_status_row(view.status)->sentence))

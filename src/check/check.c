@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -298,6 +299,15 @@ static const struct check *check_of(const struct server *server)
 	return server->check;
 }
 
+/* Down because the agent says so; or drained where there is an agent that may have. */
+static bool is_by_agent(const struct check *check, const char *name)
+{
+	if (check == NULL || !check->agent.is_enabled)
+		return false;
+	return strcmp(name, "DRAIN") == 0 ||
+		(strcmp(name, "DOWN") == 0 && !health_is_up(&check->agent.health));
+}
+
 void check_state_print(const struct server *server, char *ret_text, size_t size)
 {
 	const char *name = server_state_name(server);
@@ -305,7 +315,7 @@ void check_state_print(const struct server *server, char *ret_text, size_t size)
 	unsigned done, of;
 	bool is_fixed = name[0] == 'M' || name[0] == 'n' || check == NULL || !check->run.is_configured ||
 		!check->run.is_enabled;
-	if (!is_fixed && !health_is_up(&check->agent.health)) {
+	if (is_by_agent(check, name)) {
 		snprintf(ret_text, size, "%s (agent)", name);
 		return;
 	}

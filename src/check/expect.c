@@ -135,8 +135,10 @@ enum expect_answer expect_judge(const struct config_check_step *step, const stru
 {
 	struct expect_view view = *given;
 	*ret_report = (struct expect_report){0};
-	if (view.len == 0 && view.is_last)
+	if (view.len == 0 && view.is_last) {
+		ret_report->is_invalid = step->match >= CONFIG_MATCH_HTTP_STATUS;
 		return fail(ret_report, "the server closed without an answer");
+	}
 	if (!view.is_last && is_too_short(step, &view))
 		return EXPECT_NEED_MORE;
 	switch (look(step, &view, ret_report)) {

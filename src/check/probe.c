@@ -233,6 +233,9 @@ static enum outcome step_send(struct probe *probe)
 		return outcome;
 	probe->sent = 0;
 	probe->received_len = 0;
+	/* As HAProxy names it, whether or not an answer is looked at. */
+	if (probe->passed == CHECK_L4_OK)
+		probe->passed = CHECK_L7_OK;
 	return STEP_DONE;
 }
 
