@@ -117,7 +117,9 @@ static void on_health(struct probe *probe)
 {
 	struct check_run *run = container_of(probe, struct check_run, probe);
 	struct check *check = run->check;
-	/* What was under way when it was switched off says nothing. */
+	/* What was under way when it was switched off, or ejected, says nothing. */
+	if (check->ejected_until_ms != 0)
+		return;
 	if (run->is_enabled && !is_in_maintenance(check))
 		result_apply(check, &probe->result);
 	schedule_next(run);
@@ -131,12 +133,25 @@ static void on_agent(struct probe *probe)
 	schedule_next(run);
 }
 
+static void begin_anew(struct check *check, const char *why);
+
+/* A check may still be under way that began before; it schedules the next one then. */
+static void return_from_ejection(struct check *check)
+{
+	check_eject_end(check);
+	begin_anew(check, "its ejection is over");
+}
+
 /* Agents are asked in maintenance too, for they may end it. */
 static void on_due(struct loop_timer *timer)
 {
 	struct check_run *run = container_of(timer, struct check_run, timer);
 	struct check *check = run->check;
 	bool is_resting = run == &check->run && is_in_maintenance(check);
+	if (run == &check->run && check->ejected_until_ms != 0) {
+		return_from_ejection(check);
+		return;
+	}
 	if (!run->is_enabled || is_resting)
 		schedule_next(run);
 	else
@@ -144,6 +159,15 @@ static void on_due(struct loop_timer *timer)
 }
 
 /* --- what sessions have met --- */
+
+/* As the last of the failures that it takes. */
+static void mark_down(struct check *check, const struct probe_result *result)
+{
+	health_set(&check->run.health, true);
+	while (check->run.health.value > check->run.health.rise)
+		health_fail(&check->run.health);
+	result_apply(check, result);
+}
 
 static void observed_apply(struct check *check)
 {
@@ -163,10 +187,14 @@ static void observed_apply(struct check *check)
 		result_apply(check, &result);
 		break;
 	case CONFIG_ON_ERROR_MARK_DOWN:
-		while (health_is_up(&check->run.health))
-			health_fail(&check->run.health);
-		result_apply(check, &result);
+		mark_down(check, &result);
 		break;
+	case CONFIG_ON_ERROR_EJECT:
+		if (!check_eject(check, &result))
+			break;
+		mark_down(check, &result);
+		check_schedule(&check->run, (uint32_t)check->ejected_ms);
+		return;
 	}
 	schedule_by(&check->run, or_inter(config->fastinter_ms, config->inter_ms));
 }
@@ -207,10 +235,14 @@ void check_stop(struct check_run *run)
 /* --- the operator --- */
 
 /* As at the start: up, and looked at soon. */
-static void begin_anew(struct check *check)
+static void begin_anew(struct check *check, const char *why)
 {
 	struct check_run *run = &check->run;
-	const struct probe_result cause = {.status = CHECK_UNKNOWN, .text = "checks begin anew"};
+	struct probe_result cause = {.status = CHECK_UNKNOWN};
+	struct text text;
+	text_init(&text, cause.text, sizeof(cause.text));
+	text_add(&text, why);
+	check_eject_end(check);
 	health_init(&run->health, run->health.rise, run->health.fall);
 	run->last = (struct probe_result){.status = CHECK_INITIAL};
 	check_settle(check, &cause);
@@ -223,7 +255,7 @@ void check_set_admin(struct server *server, enum server_admin admin)
 	bool was_away = server->admin == SERVER_MAINT;
 	server_set_admin(server, admin);
 	if (was_away && admin != SERVER_MAINT && server->check != NULL && server->check->run.is_configured)
-		begin_anew(server->check);
+		begin_anew(server->check, "its maintenance is over");
 }
 
 void check_force_health(struct server *server, enum check_forced forced)
@@ -231,6 +263,8 @@ void check_force_health(struct server *server, enum check_forced forced)
 	const struct probe_result cause = {.status = CHECK_UNKNOWN, .text = "set at the runtime socket"};
 	struct check *check = server->check;
 	if (check != NULL) {
+		if (check->ejected_until_ms != 0)
+			begin_anew(check, cause.text);
 		health_set(&check->run.health, forced != CHECK_FORCED_DOWN);
 		check->is_forced_stopping = forced == CHECK_FORCED_STOPPING;
 		check_settle(check, &cause);
@@ -261,7 +295,7 @@ int check_enable(struct server *server, enum check_kind kind, bool is_enabled)
 		return 0;
 	run->is_enabled = is_enabled;
 	if (kind == CHECK_HEALTH)
-		begin_anew(check);
+		begin_anew(check, is_enabled ? "checks are switched on" : "checks are switched off");
 	return 0;
 }
 

@@ -26,6 +26,9 @@ struct check {
 	bool is_forced_stopping; /* by the operator, until the next result */
 	struct loop_message observed; /* from workers */
 	bool is_posted; /* atomic: it is on its way */
+	uint64_t ejected_until_ms; /* 0: it is not */
+	uint64_t ejected_ms; /* the last time, for so long */
+	uint64_t returned_ms; /* from the last time; 0: there was none */
 };
 
 struct checks {
@@ -35,6 +38,11 @@ struct checks {
 	uint64_t chance; /* changes with every draw */
 	struct check list[];
 };
+
+/* eject.c: takes the server out for a time, if its backend can spare it; text: why. */
+bool check_eject(struct check *check, struct probe_result *result);
+/* The time is over, or something else has decided. */
+void check_eject_end(struct check *check);
 
 /* agent.c: what the agent has answered. */
 void agent_apply(struct check *check, const struct probe *probe);

@@ -35,6 +35,7 @@ enum config_on_error {
 	CONFIG_ON_ERROR_FASTINTER,
 	CONFIG_ON_ERROR_SUDDEN_DEATH,
 	CONFIG_ON_ERROR_MARK_DOWN,
+	CONFIG_ON_ERROR_EJECT,
 };
 
 /* Of one server line. */
@@ -48,6 +49,7 @@ struct config_check {
 	bool is_observing;
 	unsigned errors_max; /* in a row, then: */
 	enum config_on_error on_error;
+	uint32_t eject_ms, eject_max_ms; /* the first time, and after doubling */
 };
 
 struct config_agent {
@@ -116,6 +118,7 @@ struct config_check_plan {
 	enum config_check_kind kind;
 	const char *name; /* "tcp-check", "httpchk", … */
 	bool has_log; /* option log-health-checks */
+	unsigned ejected_percent_max; /* of the servers, at a time */
 	/* option httpchk and http-check; NULL: HTTP's usual */
 	const char *method, *uri, *version, *body;
 	struct config_http_header *headers;

@@ -26,6 +26,16 @@ static const struct keyword rows[] = {
 			"What the request of 'option httpchk' is, with header fields and a body; 'Connection: close' and 'Content-Length' are added.",
 	},
 	{
+		.name = "max-ejected",
+		.arguments = "<percent>",
+		SERVER_SIDE,
+		COUNT_AT(struct config_proxy, check.ejected_percent_max),
+		.max = 100,
+		.default_text = "50",
+		.sentence =
+			"Share of a backend's servers that 'on-error eject' may have out at a time; what would be more stays, so that a failing network does not leave the clients without servers.",
+	},
+	{
 		.name = "max-spread-checks",
 		.arguments = "<time>",
 		.sections = IN_GLOBAL,

@@ -63,6 +63,7 @@ static const struct lookup on_errors[] = {
 	{"fail-check", CONFIG_ON_ERROR_FAIL_CHECK},
 	{"sudden-death", CONFIG_ON_ERROR_SUDDEN_DEATH},
 	{"mark-down", CONFIG_ON_ERROR_MARK_DOWN},
+	{"eject", CONFIG_ON_ERROR_EJECT},
 };
 
 static int parse_on_error(struct parser *parser, const struct statement *statement)
@@ -160,6 +161,21 @@ static const struct keyword parameters[] = {
 		.sentence = "Time between two checks of a server that is down.",
 	},
 	{
+		.name = "eject-max-time",
+		INTERVAL_AT(check.eject_max_ms),
+		.min = 1,
+		.default_text = "5m",
+		.sentence = "The longest time that a server is out by 'on-error eject'.",
+	},
+	{
+		.name = "eject-time",
+		INTERVAL_AT(check.eject_ms),
+		.min = 1,
+		.default_text = "30s",
+		.sentence =
+			"How long 'on-error eject' takes a server out the first time. Each time that it is ejected again before it has been back for as long as it was out, the time doubles, up to 'eject-max-time'.",
+	},
+	{
 		.name = "error-limit",
 		.arguments = "<count>",
 		PARAMETER,
@@ -222,12 +238,12 @@ static const struct keyword parameters[] = {
 	},
 	{
 		.name = "on-error",
-		.arguments = "{fastinter | fail-check | sudden-death | mark-down}",
+		.arguments = "{fastinter | fail-check | sudden-death | mark-down | eject}",
 		PARAMETER,
 		HANDLED_BY(parse_on_error),
 		.default_text = "fail-check",
 		.sentence =
-			"What 'error-limit' failed connections in a row do: all of them bring the next check forward to 'fastinter'; 'fail-check' counts as a failed check too, 'sudden-death' leaves one more failure until the server is down, 'mark-down' takes it down at once. Checks bring it back.",
+			"What 'error-limit' failed connections in a row do: all of them bring the next check forward to 'fastinter'; 'fail-check' counts as a failed check too, 'sudden-death' leaves one more failure until the server is down, 'mark-down' takes it down at once. Checks bring it back. 'eject', which HAProxy does not have, takes it down for 'eject-time' whatever checks would say, unless that would be more servers than 'max-ejected' allows.",
 	},
 	{
 		.name = "port",

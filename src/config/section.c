@@ -48,7 +48,15 @@ char name_bad_character(const char *name)
 	return '\0';
 }
 
-enum { CHECK_INTER_MS = 2000, CHECK_RISE = 2, CHECK_FALL = 3, CHECK_ERRORS = 10 };
+enum {
+	CHECK_INTER_MS = 2000,
+	CHECK_RISE = 2,
+	CHECK_FALL = 3,
+	CHECK_ERRORS = 10,
+	EJECT_MS = 30 * 1000,
+	EJECT_MAX_MS = 5 * 60 * 1000,
+	EJECTED_PERCENT = 50,
+};
 
 /* What every chain of defaults starts from. */
 static struct draft *initial_defaults(struct parser *parser)
@@ -66,7 +74,10 @@ static struct draft *initial_defaults(struct parser *parser)
 		.rise = CHECK_RISE,
 		.fall = CHECK_FALL,
 		.errors_max = CHECK_ERRORS};
+	draft->default_server.check.eject_ms = EJECT_MS;
+	draft->default_server.check.eject_max_ms = EJECT_MAX_MS;
 	draft->default_server.agent.inter_ms = CHECK_INTER_MS;
+	draft->proxy.check.ejected_percent_max = EJECTED_PERCENT;
 	parser->initial = draft;
 	return draft;
 }

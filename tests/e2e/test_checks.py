@@ -348,6 +348,45 @@ def test_failed_connections_count_when_observed(start_proxy, endpoint, closing, 
     assert row["last_chk"] == "3 connections in a row could not be made"
 
 
+def refused_connection(front):
+    with front.connect() as client:
+        assert receive_to_end(client)[0] == b""
+
+
+def test_an_ejected_server_is_out_for_longer_each_time(start_proxy, endpoint, closing):
+    front, back, other = endpoint(), endpoint(), endpoint()
+    server = closing(ScriptedServer(endpoint()))
+    words = f"check inter 50ms port {server.place.port} observe layer4 error-limit 1 on-error eject"
+    daemon = start_proxy(f"listen relayed\nbind {front.text}\nretries 0\nbalance first\n"
+                         f"server s0 {back.text} {words} eject-time 300ms eject-max-time 700ms\n"
+                         f"server s1 {other.text} {words} eject-time 60s")
+    made = Checked(daemon, front, [server])
+    made.wait_check("L4OK")
+    for time_ms in (300, 600, 700, 700):
+        refused_connection(front)
+        row = made.wait_status("DOWN")
+        assert row["check_status"] == "HANA"
+        assert row["last_chk"] == f"1 connections in a row could not be made, ejected for {time_ms} ms"
+        made.wait_status("UP")
+    assert "Server relayed/s0 is UP, reason: its ejection is over" in daemon.errors()
+
+
+def test_never_too_many_servers_are_ejected(start_proxy, endpoint, closing):
+    front, backs = endpoint(), [endpoint() for _ in range(4)]
+    server = closing(ScriptedServer(endpoint()))
+    rows = [f"server s{at} {back.text} check inter 50ms port {server.place.port} observe layer4 error-limit 1 "
+            "on-error eject" for at, back in enumerate(backs)]
+    daemon = start_proxy("\n".join(["listen relayed", f"bind {front.text}", "retries 0", *rows]))
+    made = Checked(daemon, front, [server])
+    made.wait_check("L4OK", "s3")
+    for _ in range(8):
+        refused_connection(front)
+    assert sorted(made.row(f"s{at}")["status"] == "UP" for at in range(4)) == [False, False, True, True]
+    down = next(at for at in range(4) if made.row(f"s{at}")["status"] == "DOWN")
+    assert made.ask(f"set server relayed/s{down} health up") == ""
+    made.wait_status("UP", f"s{down}")
+
+
 def test_a_good_connection_begins_the_count_anew(start_proxy, endpoint, closing):
     front, back = endpoint(), endpoint()
     server = closing(ScriptedServer(endpoint()))

@@ -48,14 +48,14 @@ static const char everything[] =
 	"defaults plain\n"
 	" disabled\n"
 	"backend checked from plain\n"
-	" enabled\n option log-health-checks\n option tcp-check\n tcp-check connect port 81 linger\n tcp-check comment words\n"
+	" enabled\n max-ejected 25\n option log-health-checks\n option tcp-check\n tcp-check connect port 81 linger\n tcp-check comment words\n"
 	" tcp-check send a\\ b\\r\\n\n tcp-check send-binary 00fF\n tcp-check expect min-recv 4 ! rstring ^x comment why\n"
 	" http-check expect status 200,300-302\n http-check send meth GET uri /up hdr Host h body b\n"
 	" option httpchk HEAD /x HTTP/1.1\n option ldap-check\n option mysql-check user m\n option pgsql-check user p\n"
 	" option redis-check\n option smtpchk EHLO d\n option ssl-hello-chk\n option tcp-check\n"
 	" default-server check agent-check agent-port 7 check-send-proxy\n"
 	" server one 127.0.0.1:1 addr 127.0.0.2 port 82 inter 3s fastinter 1s downinter 4s rise 5 fall 6 observe layer4"
-	" error-limit 7 on-error mark-down agent-inter 8s agent-addr 127.0.0.3 agent-send hi\\n\n"
+	" error-limit 7 on-error mark-down eject-time 9s eject-max-time 8m agent-inter 8s agent-addr 127.0.0.3 agent-send hi\\n\n"
 	" server two 127.0.0.1:2 no-check no-agent-check no-check-send-proxy\n"
 	"listen off from plain\n bind :8101\n";
 
@@ -338,6 +338,8 @@ static void check_checks(const struct config_proxy *proxy)
 	check_steps(plan->steps);
 	assert_true(plan->has_log && plan->kind == CONFIG_CHECK_TCP);
 	assert_string_equal(plan->name, "tcp-check");
+	assert_int_equal(plan->ejected_percent_max, 25);
+	assert_true(check->eject_ms == 9000 && check->eject_max_ms == 480000);
 	assert_string_equal(plan->method, "HEAD");
 	assert_string_equal(plan->uri, "/x");
 	assert_string_equal(plan->version, "HTTP/1.1");
