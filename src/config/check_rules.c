@@ -487,7 +487,7 @@ static int http_send_word(struct reader *reader, const char *word)
 	struct config_check_plan *plan = &reader->parser->draft->proxy.check;
 	const struct {
 		const char *name, **member;
-	} words[] = {{"meth", &plan->method}, {"uri", &plan->uri}, {"ver", &plan->version},
+	} words[] = {{"meth", &plan->sent_method}, {"uri", &plan->sent_uri}, {"ver", &plan->sent_version},
 		{"body", &plan->body}, {"comment", NULL}};
 	if (strcmp(word, "hdr") == 0)
 		return header_take(reader);

@@ -289,16 +289,18 @@ int check_scripts_parse_http(struct parser *parser, const struct statement *stat
 	return (int)count;
 }
 
-static const char *or_usual(const char *word, const char *usual)
+/* The first of them that is there. */
+static const char *choose(const char *sent, const char *given, const char *usual)
 {
-	return word != NULL && word[0] != '\0' ? word : usual;
+	return sent != NULL ? sent : given != NULL && given[0] != '\0' ? given : usual;
 }
 
 static void request_print(const struct config_check_plan *plan, struct text_grow *out)
 {
 	bool has_connection = false;
-	text_grow_printf(out, "%s %s %s\r\n", or_usual(plan->method, "OPTIONS"), or_usual(plan->uri, "/"),
-		or_usual(plan->version, "HTTP/1.0"));
+	text_grow_printf(out, "%s %s %s\r\n", choose(plan->sent_method, plan->method, "OPTIONS"),
+		choose(plan->sent_uri, plan->uri, "/"),
+		choose(plan->sent_version, plan->version, "HTTP/1.0"));
 	for (const struct config_http_header *header = plan->headers; header != NULL; header = header->next) {
 		has_connection |= strcasecmp(header->name, "connection") == 0;
 		if (plan->body == NULL || strcasecmp(header->name, "content-length") != 0)
@@ -387,6 +389,22 @@ static void server_complete(
 		report_alert_at(parser, &server->place, "server '%s': 'observe' needs 'check'", server->name);
 }
 
+/* Lines of the section itself, not those of its defaults. */
+static void warn_useless(struct parser *parser, const struct draft *draft)
+{
+	const struct config_check_plan *plan = &draft->proxy.check;
+	const char *name = plan->name != NULL ? plan->name : "";
+	bool has_http = draft->http_expects_end != NULL || draft->headers_end != NULL;
+	if (draft->rules_end != NULL && strcmp(name, "tcp-check") != 0)
+		report_warning_at(parser, &draft->proxy.place,
+			"the 'tcp-check' lines of '%s' have no effect without 'option tcp-check'",
+			draft->proxy.name);
+	if (has_http && strcmp(name, "httpchk") != 0)
+		report_warning_at(parser, &draft->proxy.place,
+			"the 'http-check' lines of '%s' have no effect without 'option httpchk'",
+			draft->proxy.name);
+}
+
 void checks_complete(struct parser *parser)
 {
 	for (struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
@@ -394,6 +412,7 @@ void checks_complete(struct parser *parser)
 		if ((proxy->roles & CONFIG_ROLE_BACKEND) == 0)
 			continue;
 		plan_complete(parser, proxy);
+		warn_useless(parser, draft);
 		for (struct config_server *server = proxy->servers; server != NULL; server = server->next)
 			server_complete(parser, proxy, server);
 	}

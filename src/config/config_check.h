@@ -119,8 +119,10 @@ struct config_check_plan {
 	const char *name; /* "tcp-check", "httpchk", … */
 	bool has_log; /* option log-health-checks */
 	unsigned ejected_percent_max; /* of the servers, at a time */
-	/* option httpchk and http-check; NULL: HTTP's usual */
-	const char *method, *uri, *version, *body;
+	/* option httpchk; NULL: HTTP's usual */
+	const char *method, *uri, *version;
+	/* http-check send; NULL: as the option says */
+	const char *sent_method, *sent_uri, *sent_version, *body;
 	struct config_http_header *headers;
 	struct config_check_step *http_expects;
 	struct config_check_step *rules; /* tcp-check, as written */

@@ -338,6 +338,10 @@ static const struct error_case alerts[] = {
 
 /* Each is accepted with this message. */
 static const struct error_case warnings[] = {
+	{"listen l\n bind :1\n tcp-check send x\n server s 1.2.3.4:1\n",
+		"[test.cfg:1] : the 'tcp-check' lines of 'l' have no effect without 'option tcp-check'."},
+	{"listen l\n bind :1\n option tcp-check\n http-check expect status 200\n server s 1.2.3.4:1\n",
+		"[test.cfg:1] : the 'http-check' lines of 'l' have no effect without 'option httpchk'."},
 	{"backend b\n server s 127.0.0.1:1 send-proxy proxy-v2-options crc32c\n" OK_TAIL,
 		"[test.cfg:2] : server 's': 'proxy-v2-options' has no effect without 'send-proxy-v2'."},
 	{"listen l\n bind :1\n server s 1.2.3.4:1\n hash-balance-factor 150\n",

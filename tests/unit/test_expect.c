@@ -150,6 +150,8 @@ static const struct {
 		"GET /up HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", 0},
 	{"option httpchk\n http-check send meth PUT uri /x ver HTTP/1.1 hdr Host h hdr connection x hdr Content-Length 9 body abc",
 		"PUT /x HTTP/1.1\r\nHost: h\r\nconnection: x\r\nContent-Length: 3\r\n\r\nabc", 0},
+	{"http-check send meth PUT uri /x\n option httpchk GET /y HTTP/1.1",
+		"PUT /x HTTP/1.1\r\nConnection: close\r\n\r\n", 0},
 	{"option redis-check", "*1\r\n$4\r\nPING\r\n", 0},
 	{"option smtpchk", "HELO localhost\r\n", 0},
 	{"option smtpchk EHLO me", "EHLO me\r\n", 0},
