@@ -8,6 +8,8 @@
 #include "admin/info_table.h"
 #include "admin/metrics_json.h"
 #include "admin/stat_table.h"
+#include "check/check.h"
+#include "check/check_status.h"
 #include "relay/engine.h"
 
 #define OURS "spliced_"
@@ -224,6 +226,37 @@ static bool aggregate_print(struct metrics_page *page, struct text_grow *out)
 	return page->object >= page->admin->objects.count;
 }
 
+static unsigned servers_with_result(const struct backend *backend, const char *result)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < backend->servers_count; i++) {
+		struct check_view view;
+		count += check_view(&backend->servers[i], CHECK_HEALTH, &view) &&
+			strcmp(check_status_row(view.status)->name, result) == 0;
+	}
+	return count;
+}
+
+/* And how many's last checks had each result. */
+static bool results_print(struct metrics_page *page, struct text_grow *out)
+{
+	const char *prefix = prefix_of(page->admin);
+	if (page->object == 0)
+		head_print(prefix, "backend_agg_check_status", "gauge",
+			"Servers of the backend, by the result of their last health check.", out);
+	while (page->object < page->admin->objects.count && out->len < METRICS_CHUNK_BYTES) {
+		const struct stat_object *object = &page->admin->objects.rows[page->object++];
+		for (const char *const *result = check_states; object->kind == STAT_BACKEND && *result;
+			result++) {
+			text_grow_printf(out, "%sbackend_agg_check_status{", prefix);
+			labels_print(object, out);
+			text_grow_printf(out, ",state=\"%s\"} %u\n", *result,
+				servers_with_result(object->backend, *result));
+		}
+	}
+	return page->object >= page->admin->objects.count;
+}
+
 static void info_print(const struct metrics_page *page, struct text_grow *out)
 {
 	char metric[128];
@@ -320,6 +353,7 @@ enum metrics_part {
 	PART_WIRE_REFUSALS,
 	PART_CLOSES,
 	PART_AGGREGATE,
+	PART_RESULTS,
 	PART_KINDS, /* as many parts as there are kinds */
 };
 
@@ -335,6 +369,7 @@ static size_t part_rows(unsigned part)
 	case PART_WIRE_REFUSALS:
 	case PART_CLOSES:
 	case PART_AGGREGATE:
+	case PART_RESULTS:
 		return 1;
 	}
 	return stat_columns_count;
@@ -364,6 +399,8 @@ static bool row_print(struct metrics_page *page, struct text_grow *out)
 		return true;
 	case PART_AGGREGATE:
 		return aggregate_print(page, out);
+	case PART_RESULTS:
+		return results_print(page, out);
 	}
 	unsigned kind = page->part - PART_KINDS;
 	return column_print(page, kinds[kind].kind, kinds[kind].name, out);

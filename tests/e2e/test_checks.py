@@ -322,6 +322,8 @@ def test_metrics_show_checks(checked, endpoint):
     assert value("status", state="UP") == 1
     assert value("check_code") == 204 and value("check_failures_total") == 0
     assert value("check_up_down_total") == 0
+    sums = families["spliced_backend_agg_check_status"].samples
+    assert sums[frozenset({("proxy", "relayed"), ("state", "L7OK")})] == 1
 
 
 # --- what clients meet ---
