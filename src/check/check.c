@@ -113,6 +113,16 @@ static bool is_in_maintenance(const struct check *check)
 	return check->server->admin == SERVER_MAINT;
 }
 
+/* http-check disable-on-404: for the time being, not for good. */
+static void condition_apply(const struct check *check, struct probe_result *result)
+{
+	enum { NOT_FOUND = 404 };
+	bool is_wanted = check->server->backend->config->check.has_disable_on_404;
+	if (is_wanted && result->status == CHECK_L7_WRONG && result->code == NOT_FOUND &&
+		health_is_up(&check->run.health))
+		result->status = CHECK_L7_CONDITIONAL;
+}
+
 static void on_health(struct probe *probe)
 {
 	struct check_run *run = container_of(probe, struct check_run, probe);
@@ -120,8 +130,10 @@ static void on_health(struct probe *probe)
 	/* What was under way when it was switched off, or ejected, says nothing. */
 	if (check->ejected_until_ms != 0)
 		return;
-	if (run->is_enabled && !is_in_maintenance(check))
+	if (run->is_enabled && !is_in_maintenance(check)) {
+		condition_apply(check, &probe->result);
 		result_apply(check, &probe->result);
+	}
 	schedule_next(run);
 }
 

@@ -118,6 +118,7 @@ struct config_check_plan {
 	enum config_check_kind kind;
 	const char *name; /* "tcp-check", "httpchk", … */
 	bool has_log; /* option log-health-checks */
+	bool has_disable_on_404;
 	unsigned ejected_percent_max; /* of the servers, at a time */
 	/* option httpchk; NULL: HTTP's usual */
 	const char *method, *uri, *version;

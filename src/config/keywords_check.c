@@ -7,6 +7,13 @@
 
 static const struct keyword rows[] = {
 	{
+		.name = "http-check disable-on-404",
+		SERVER_SIDE,
+		FLAG_AT(struct config_proxy, check.has_disable_on_404),
+		.sentence =
+			"A server that is up and answers 'option httpchk' with the status 404 gets no new connections, keeps those it has, and counts as passed under a condition (L7OKC); one that is down stays down.",
+	},
+	{
 		.name = "http-check expect",
 		.arguments =
 			"[min-recv <bytes>] [comment <text>] [ok-status <status>] [error-status <status>] [tout-status <status>] [!] {status <codes> | rstatus <regex> | string <text> | rstring <regex>}",

@@ -31,13 +31,12 @@ static const char *const http_proxy[] = {"appsession", "block", "capture", "comp
 
 static const char *const yet_proxy[] = {"acl", "bind-process", "clitimeout", "contimeout", "declare",
 	"default", "dispatch", "email-alert", "error-log-format", "external-check", "filter", "grace",
-	"http-check comment", "http-check connect", "http-check disable-on-404", "http-check send-state",
-	"http-check set-var*", "http-check unset-var*", "load-server-state-from-file", "log-format-sd",
-	"option external-check", "option independent-streams", "option persist", "option spop-check",
-	"option transparent", "persist", "retry-on", "server-state-file-name", "server-template",
-	"srvtimeout", "stick", "stick-table", "tcp-check send-binary-lf", "tcp-check send-lf",
-	"tcp-check set-var*", "tcp-check unset-var*", "tcp-request", "tcp-response", "transparent",
-	"unique-id-format", "use-server", NULL};
+	"http-check comment", "http-check connect", "http-check send-state", "http-check set-var*",
+	"http-check unset-var*", "load-server-state-from-file", "log-format-sd", "option external-check",
+	"option independent-streams", "option persist", "option spop-check", "option transparent", "persist",
+	"retry-on", "server-state-file-name", "server-template", "srvtimeout", "stick", "stick-table",
+	"tcp-check send-binary-lf", "tcp-check send-lf", "tcp-check set-var*", "tcp-check unset-var*",
+	"tcp-request", "tcp-response", "transparent", "unique-id-format", "use-server", NULL};
 
 static const char *const http_global[] = {"h1-accept-payload-with-any-method", "h1-case-adjust",
 	"h1-case-adjust-file", "maxcompcpuusage", "maxcomprate", "maxzlibmem", "tune.comp.maxlevel",

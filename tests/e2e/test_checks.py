@@ -176,6 +176,19 @@ def test_a_conditional_success_takes_no_new_sessions(checked):
         assert receive_to_end(client)[0] == b""
 
 
+def test_a_404_disables_what_is_up_and_does_not_bring_back_what_is_down(checked):
+    gone, fine = answering(b"HTTP/1.0 404 No\r\n\r\n"), answering(b"HTTP/1.0 200 Fine\r\n\r\n")
+    made = checked([gone], lines=[*HTTP, "http-check disable-on-404"])
+    made.wait_status("NOLB")
+    made.servers[0].script = answering(b"HTTP/1.0 500 Bad\r\n\r\n")
+    made.wait_status("DOWN")
+    made.servers[0].script = gone
+    row = made.wait_row(lambda row: row["check_code"] == "404", "gone")
+    assert row["status"] == "DOWN" and row["check_status"].removeprefix("* ") == "L7STS"
+    made.servers[0].script = fine
+    made.wait_status("UP")
+
+
 def test_a_connect_that_is_not_answered_times_out(start_proxy, endpoint, closing):
     front, back = endpoint(), endpoint()
     closing(back.listen(0))

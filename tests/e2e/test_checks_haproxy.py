@@ -32,6 +32,7 @@ CASES = {
     "http-none": (["option httpchk"], lambda peer: peer.recv(100)),
     "http-status": (OK_404, answering(b"HTTP/1.0 404 Gone\r\n\r\n")),
     "http-status-wrong": (OK_404, answering(b"HTTP/1.0 200 OK\r\n\r\n")),
+    "http-disabled": (["option httpchk", "http-check disable-on-404"], answering(b"HTTP/1.0 404 No\r\n\r\n")),
     "redis": (["option redis-check"], answering(b"+PONG\r\n")),
     "redis-none": (["option redis-check"], lambda peer: peer.recv(100)),
     "redis-wrong": (["option redis-check"], answering(b"-ERR\r\n")),

@@ -84,8 +84,8 @@ static const struct error_case alerts[] = {
 	/* checks */
 	{"backend b\n tcp-check set-var(x) int(1)\n",
 		"[test.cfg:2] : 'tcp-check set-var(x)' is not supported in this version."},
-	{"backend b\n http-check disable-on-404\n",
-		"[test.cfg:2] : 'http-check disable-on-404' is not supported in this version."},
+	{"backend b\n http-check send-state\n",
+		"[test.cfg:2] : 'http-check send-state' is not supported in this version."},
 	{"backend b\n tcp-check expect string\n",
 		"[test.cfg:2] : 'tcp-check expect': 'string' lacks its value."},
 	{"backend b\n tcp-check expect\n",

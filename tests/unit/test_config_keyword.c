@@ -50,7 +50,7 @@ static const char everything[] =
 	"backend checked from plain\n"
 	" enabled\n max-ejected 25\n option log-health-checks\n option tcp-check\n tcp-check connect port 81 linger\n tcp-check comment words\n"
 	" tcp-check send a\\ b\\r\\n\n tcp-check send-binary 00fF\n tcp-check expect min-recv 4 ! rstring ^x comment why\n"
-	" http-check expect status 200,300-302\n http-check send meth GET uri /up hdr Host h body b\n"
+	" http-check disable-on-404\n http-check expect status 200,300-302\n http-check send meth GET uri /up hdr Host h body b\n"
 	" option httpchk HEAD /x HTTP/1.1\n option ldap-check\n option mysql-check user m\n option pgsql-check user p\n"
 	" option redis-check\n option smtpchk EHLO d\n option ssl-hello-chk\n option tcp-check\n"
 	" default-server check agent-check agent-port 7 check-send-proxy\n"
@@ -336,7 +336,7 @@ static void check_checks(const struct config_proxy *proxy)
 	const struct config_check *check = &proxy->servers->check;
 	const struct config_agent *agent = &proxy->servers->agent;
 	check_steps(plan->steps);
-	assert_true(plan->has_log && plan->kind == CONFIG_CHECK_TCP);
+	assert_true(plan->has_disable_on_404 && plan->has_log && plan->kind == CONFIG_CHECK_TCP);
 	assert_string_equal(plan->name, "tcp-check");
 	assert_int_equal(plan->ejected_percent_max, 25);
 	assert_true(check->eject_ms == 9000 && check->eject_max_ms == 480000);
