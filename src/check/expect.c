@@ -130,18 +130,18 @@ static enum expect_answer fail(struct expect_report *report, const char *reason)
 	return EXPECT_FAILED;
 }
 
-enum expect_answer expect_judge(const struct config_check_step *step, const struct expect_view *given,
+enum expect_answer expect_judge(const struct config_check_step *step, const struct expect_view *view,
 	struct expect_report *ret_report)
 {
-	struct expect_view view = *given;
+	struct expect_view own = *view;
 	*ret_report = (struct expect_report){0};
-	if (view.len == 0 && view.is_last) {
+	if (own.len == 0 && own.is_last) {
 		ret_report->is_invalid = step->match >= CONFIG_MATCH_HTTP_STATUS;
 		return fail(ret_report, "the server closed without an answer");
 	}
-	if (!view.is_last && is_too_short(step, &view))
+	if (!own.is_last && is_too_short(step, &own))
 		return EXPECT_NEED_MORE;
-	switch (look(step, &view, ret_report)) {
+	switch (look(step, &own, ret_report)) {
 	case SEEN:
 		return step->is_negated ? fail(ret_report, "what must not come came") : EXPECT_MET;
 	case NOT_YET:
@@ -152,7 +152,7 @@ enum expect_answer expect_judge(const struct config_check_step *step, const stru
 		ret_report->is_invalid = true;
 		return fail(ret_report, "this is no answer of HTTP");
 	case NOT_SEEN:
-		if (!view.is_last && step->received_min < 0)
+		if (!own.is_last && step->received_min < 0)
 			return EXPECT_NEED_MORE;
 		return step->is_negated ? EXPECT_MET : fail(ret_report, "what is expected did not come");
 	}

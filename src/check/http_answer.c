@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/check.h"
+
 enum { LENGTH_DIGITS_MAX = 12 };
 
 /* "HTTP/1.1 200": a digit where the pattern has 'd'. */
@@ -83,6 +85,8 @@ enum http_answer_result http_answer_parse(const uint8_t *bytes, size_t len, stru
 	enum http_answer_result result = status_parse(bytes, first_len, end != NULL, &answer);
 	if (result != HTTP_ANSWER_OK)
 		return result;
+	/* OK only once the line has its end. */
+	CHECK(end != NULL);
 	headers_read(end + 1, bytes + len, &answer);
 	*ret_answer = answer;
 	return HTTP_ANSWER_OK;
