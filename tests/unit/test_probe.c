@@ -140,6 +140,29 @@ static void answers_may_come_in_pieces(void **state)
 	close(peer);
 }
 
+/* An answer is one to what was sent last. */
+static void sending_forgets_what_came_before(void **state)
+{
+	const struct config_check_step last = step_expect("A", NULL);
+	const struct config_check_step send = {.next = (struct config_check_step *)(uintptr_t)&last,
+		.kind = CONFIG_STEP_SEND,
+		.bytes = (const uint8_t *)"x",
+		.len = 1};
+	const struct config_check_step first = step_expect("A", &send);
+	char byte = 0;
+	(void)state;
+	rig.target.steps = &first;
+	rig.target.exchange_ms = 60;
+	probe_start(&rig.probe, &rig.target);
+	int peer = peer_accept();
+	assert_int_equal(write(peer, "A", 1), 1);
+	run_until_done(1);
+	assert_int_equal(rig.probe.result.status, CHECK_L7_TIMEOUT);
+	assert_int_equal(read(peer, &byte, 1), 1);
+	assert_int_equal(byte, 'x');
+	close(peer);
+}
+
 /* No more than the bound is kept, and that is then the whole. */
 static void too_long_an_answer_is_judged_as_it_is(void **state)
 {
@@ -218,6 +241,7 @@ int main(void)
 		CASE(a_refusal_is_told_later_and_in_words),
 		CASE(an_address_that_cannot_be_is_told_too),
 		CASE(answers_may_come_in_pieces),
+		CASE(sending_forgets_what_came_before),
 		CASE(too_long_an_answer_is_judged_as_it_is),
 		CASE(silence_ends_in_time),
 		CASE(one_run_may_start_the_next),

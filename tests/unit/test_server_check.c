@@ -198,6 +198,20 @@ static void observed_failures_do_what_was_asked(void **state)
 	}
 }
 
+static void who_is_out_already_is_not_counted_further(void **state)
+{
+	(void)state;
+	fixture.servers[0].check.on_error = CONFIG_ON_ERROR_EJECT;
+	checks_open();
+	check_set_admin(server_at(0), SERVER_MAINT);
+	fail_connects(0, 2);
+	assert_int_equal(view_of(0).status, CHECK_INITIAL);
+	check_set_admin(server_at(0), SERVER_READY);
+	check_force_health(server_at(0), CHECK_FORCED_DOWN);
+	fail_connects(0, 2);
+	assert_int_not_equal(view_of(0).status, CHECK_OBSERVED);
+}
+
 /* One of three may be out, for two would be more than half. */
 static void ejection_has_a_ceiling(void **state)
 {
@@ -224,6 +238,7 @@ int main(void)
 		CASE(the_operator_has_the_last_word),
 		CASE(after_maintenance_checks_begin_anew),
 		CASE(observed_failures_do_what_was_asked),
+		CASE(who_is_out_already_is_not_counted_further),
 		CASE(ejection_has_a_ceiling),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
