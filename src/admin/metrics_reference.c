@@ -52,7 +52,9 @@ static void kind_print(FILE *out, size_t kind)
 	if (kinds[kind].kind == STAT_BACKEND)
 		fprintf(out,
 			"| `backend_agg_server_status` | gauge | – | Servers of the backend, by their status "
-			"(label `state`). |\n");
+			"(label `state`). |\n"
+			"| `backend_agg_check_status` | gauge | – | Servers of the backend, by the result of their "
+			"last health check (label `state`). |\n");
 }
 
 static void process_print(FILE *out)

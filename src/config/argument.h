@@ -11,6 +11,10 @@ int argument_resolve(struct parser *parser, const char *what, const struct addre
 int argument_address(
 	struct parser *parser, const char *what, const char *text, struct address *ret_address) MUST_USE;
 
+/* A host without a port, looked up; an address as it is, or a name. */
+int argument_host(
+	struct parser *parser, const char *what, const char *text, struct address *ret_address) MUST_USE;
+
 /* "source"'s arguments: address, port range, 'interface NAME'.  Returns the
  * arguments taken, or -EINVAL. */
 int argument_source(struct parser *parser, const struct statement *statement,

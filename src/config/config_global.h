@@ -48,5 +48,7 @@ struct config_global {
 	uint32_t hard_stop_after_ms; /* 0: none */
 	uint32_t hard_stop_spread_ms; /* not longer than that; 0: all at once */
 	uint32_t grace_ms;
+	unsigned spread_checks_percent; /* 0..50 */
+	uint32_t spread_checks_max_ms; /* max-spread-checks; 0: none */
 	bool is_dumpable; /* set-dumpable: the kernel may write a core file */
 };

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config_check.h"
 #include "config/config_rule.h"
 #include "config/config_types.h"
 
@@ -52,6 +53,8 @@ struct config_server {
 	const struct config_server *tracked;
 	struct config_source_address source;
 	struct config_send_proxy send_proxy;
+	struct config_check check;
+	struct config_agent agent;
 	struct config_place place;
 };
 
@@ -125,6 +128,7 @@ struct config_proxy {
 	bool has_allbackups;
 	unsigned fullconn;
 	struct config_source_address source;
+	struct config_check_plan check;
 	struct config_place place;
 };
 

@@ -47,6 +47,9 @@ struct draft {
 	struct config_use_backend **use_backends_end;
 	struct config_use_server **use_servers_end;
 	struct rule_book book; /* acls of the section, and what its rules refer to */
+	/* NULL: the section has none of its own yet, and begins with those it inherited. */
+	struct config_check_step **rules_end, **http_expects_end;
+	struct config_http_header **headers_end;
 };
 
 enum { CONDITION_DEPTH_MAX = 32, BINDS_MAX = 65536 };
@@ -138,5 +141,7 @@ struct config_proxy *backend_resolve(struct parser *parser, const struct config_
 	const char *name, const struct config_place *place);
 /* tracking.c: joins 'track' to the servers it names; refuses circles. */
 void tracking_resolve(struct parser *parser);
+/* check_scripts.c: the steps of every backend's checks, and what its servers' checks lack. */
+void checks_complete(struct parser *parser);
 /* identity.c: repeated names and ids, repeated addresses; gives ids to those without. */
 void identity_check(struct parser *parser);

@@ -173,6 +173,7 @@ void validate_config(struct parser *parser)
 		resolve_backends(parser, &draft->proxy);
 	routing_resolve(parser);
 	tracking_resolve(parser);
+	checks_complete(parser);
 	if (parser->alerts > 0)
 		return;
 	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "check/check.h"
 #include "log/log_format.h"
 #include "net/congestion.h"
 #include "worker/instance_wire.h"
@@ -40,6 +41,7 @@ static unsigned cpus_allowed(void)
 static unsigned long fds_fixed(const struct instance *instance)
 {
 	unsigned long count = FDS_RESERVED + (unsigned long)FDS_PER_WORKER * instance->workers_count;
+	count += checks_count(instance->config);
 	for (const struct config_proxy *proxy = instance->config->proxies; proxy != NULL;
 		proxy = proxy->next) {
 		for (const struct config_bind *bind = proxy->binds; bind != NULL; bind = bind->next)
@@ -278,6 +280,9 @@ static int instance_build(struct instance *instance)
 	instance->event_ring = log_ring_add(instance->log_sender);
 	instance_wire_create(instance);
 	result = proxies_add(instance);
+	if (result == 0)
+		result = checks_create(
+			instance->backends, instance->config, instance->control_loop, &instance->checks);
 	if (result < 0)
 		return result;
 	result = session_routes_init(
@@ -348,6 +353,7 @@ int instance_start(struct instance *instance)
 	if (started < 0)
 		return started;
 	server_events_watch(instance);
+	checks_start(instance->checks);
 	for (unsigned i = 0; i < instance->workers_count; i++) {
 		int result = worker_start(&instance->workers[i]);
 		if (result < 0) {
@@ -520,6 +526,7 @@ void instance_destroy(struct instance *instance)
 	free(instance->stop_change);
 	/* Jobs that came back while the workers ended are run, so that their memory goes. */
 	loop_run_once(instance->control_loop, 0);
+	checks_destroy(instance->checks);
 	log_set_sink(NULL, NULL);
 	log_sender_destroy(instance->log_sender);
 	session_routes_release(&instance->routes);

@@ -8,6 +8,7 @@
 #include "worker/worker.h"
 
 struct accept_change;
+struct checks;
 struct wire_hub;
 
 enum instance_state { INSTANCE_RUNNING, INSTANCE_SOFT_STOPPING, INSTANCE_STOPPED };
@@ -33,6 +34,7 @@ struct instance {
 	uint64_t held_bytes_max; /* of all workers */
 	uint32_t pipes_max; /* of all workers */
 	unsigned long fd_limit;
+	struct checks *checks;
 	struct wire_hub *wire; /* NULL: none */
 	unsigned wire_parked_max; /* of all workers */
 	char wire_refusal[256]; /* why there is none, when the configuration asks for it */

@@ -34,6 +34,7 @@ LAYERS = {
     "log": 3,
     "relay": 3,
     "session": 4,
+    "check": 4,
     "worker": 5,
     "admin": 6,
     "start": 6,

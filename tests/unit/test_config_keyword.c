@@ -20,7 +20,7 @@ static const char everything[] =
 	" stats socket /run/a.sock mode 660 user root group root level admin expose-fd listeners\n"
 	" stats socket 127.0.0.1:9102 uid 1 gid 2\n"
 	" log \"$OTHER\" len 200 format rfc5424 local3 notice err\n log-send-hostname me\n log-tag tagged\n"
-	" relay splice\n"
+	" relay splice\n spread-checks 5\n max-spread-checks 9s\n"
 	"defaults base\n"
 	" mode tcp\n maxconn 300\n backlog 40\n fullconn 50\n retries 5\n balance random(4)\n rate-limit sessions 60\n"
 	" timeout check 1s\n timeout client 2s\n timeout client-fin 3s\n timeout client-hs 4s\n timeout connect 5s\n"
@@ -49,6 +49,16 @@ static const char everything[] =
 	" bind :8100\n enabled\n no option tcplog\n no log\n no option redispatch\n no option tcpka\n"
 	"defaults plain\n"
 	" disabled\n"
+	"backend checked from plain\n"
+	" enabled\n max-ejected 25\n option log-health-checks\n option tcp-check\n tcp-check connect port 81 linger\n tcp-check comment words\n"
+	" tcp-check send a\\ b\\r\\n\n tcp-check send-binary 00fF\n tcp-check expect min-recv 4 ! rstring ^x comment why\n"
+	" http-check disable-on-404\n http-check expect status 200,300-302\n http-check send meth GET uri /up hdr Host h body b\n"
+	" option httpchk HEAD /x HTTP/1.1\n option ldap-check\n option mysql-check user m\n option pgsql-check user p\n"
+	" option redis-check\n option smtpchk EHLO d\n option ssl-hello-chk\n option tcp-check\n"
+	" default-server check agent-check agent-port 7 check-send-proxy\n"
+	" server one 127.0.0.1:1 addr 127.0.0.2 port 82 inter 3s fastinter 1s downinter 4s rise 5 fall 6 observe layer4"
+	" error-limit 7 on-error mark-down eject-time 9s eject-max-time 8m agent-inter 8s agent-addr 127.0.0.3 agent-send hi\\n\n"
+	" server two 127.0.0.1:2 no-check no-agent-check no-check-send-proxy\n"
 	"listen off from plain\n bind :8101\n";
 
 /* Rows that 'everything' cannot have: they warn, or refuse what others say. */
@@ -304,6 +314,59 @@ static void check_servers(const struct config_server *server)
 	assert_string_equal(server->source.interface, "lo");
 }
 
+static void check_steps(const struct config_check_step *step)
+{
+	assert_int_equal(step->kind, CONFIG_STEP_CONNECT);
+	assert_true(step->port == 81 && step->has_linger && step->is_plain && step->number == 1);
+	step = step->next;
+	assert_int_equal(step->kind, CONFIG_STEP_COMMENT);
+	assert_string_equal(step->comment, "words");
+	step = step->next;
+	assert_int_equal(step->len, 5);
+	assert_memory_equal(step->bytes, "a b\r\n", 5);
+	step = step->next;
+	assert_int_equal(step->len, 2);
+	assert_memory_equal(step->bytes, "\0\xff", 2);
+	step = step->next;
+	assert_true(step->is_negated && step->received_min == 4 && step->match == CONFIG_MATCH_PATTERN);
+	assert_string_equal(step->comment, "why");
+	assert_int_equal(step->error, CHECK_L7_INVALID);
+	assert_null(step->next);
+}
+
+static void check_checks(const struct config_proxy *proxy)
+{
+	const struct config_check_plan *plan = &proxy->check;
+	const struct config_check *check = &proxy->servers->check;
+	const struct config_agent *agent = &proxy->servers->agent;
+	check_steps(plan->steps);
+	assert_true(plan->has_disable_on_404 && plan->has_log && plan->kind == CONFIG_CHECK_TCP);
+	assert_string_equal(plan->name, "tcp-check");
+	assert_int_equal(plan->ejected_percent_max, 25);
+	assert_true(check->eject_ms == 9000 && check->eject_max_ms == 480000);
+	assert_string_equal(plan->method, "HEAD");
+	assert_string_equal(plan->uri, "/x");
+	assert_string_equal(plan->version, "HTTP/1.1");
+	assert_int_equal(plan->http_expects->ranges_count, 2);
+	assert_int_equal(plan->http_expects->ranges[1].last, 302);
+	assert_string_equal(plan->headers->value, "h");
+	assert_true(check->is_on && check->is_observing && check->has_send_proxy && agent->is_on);
+	assert_int_equal(check->port, 82);
+	assert_int_equal(check->inter_ms, 3000);
+	assert_int_equal(check->fastinter_ms, 1000);
+	assert_int_equal(check->downinter_ms, 4000);
+	assert_true(check->rise == 5 && check->fall == 6 && check->errors_max == 7);
+	assert_int_equal(check->on_error, CONFIG_ON_ERROR_MARK_DOWN);
+	assert_int_equal(check->address.v4.sin_addr.s_addr, htonl(0x7f000002));
+	assert_int_equal(agent->address.v4.sin_addr.s_addr, htonl(0x7f000003));
+	assert_true(agent->inter_ms == 8000 && agent->port == 7);
+	assert_string_equal(agent->greeting, "hi\n");
+	check = &proxy->servers->next->check;
+	assert_true(
+		check->inter_ms == 2000 && check->rise == 2 && check->fall == 3 && check->errors_max == 10);
+	assert_false(check->is_on || check->has_send_proxy || proxy->servers->next->agent.is_on);
+}
+
 static void every_keyword_has_its_effect(void **state)
 {
 	struct config_fixture fixture;
@@ -322,6 +385,9 @@ static void every_keyword_has_its_effect(void **state)
 	check_logs(front->logs);
 	check_binds(front->binds);
 	check_servers(back->servers);
+	check_checks(config_proxy_find(config, "checked", CONFIG_ROLE_BACKEND));
+	assert_int_equal(config->global.spread_checks_percent, 5);
+	assert_int_equal(config->global.spread_checks_max_ms, 9000);
 	assert_int_equal(back->servers_count, 3);
 	assert_string_equal(front->description, "of the front");
 	assert_string_equal(front->log_format, "%ci %cp");
