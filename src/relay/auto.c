@@ -55,14 +55,16 @@ const struct relay_engine *relay_auto_choose(
 {
 	const struct relay_direction *direction = &relay->directions[from];
 	const struct relay_engine *wanted = direction->wanted;
+	bool has_urgent = relay->ends[from].has_urgent;
 	bool has_left = direction->away_reason == SOCKMAP_REASON_CONGESTED;
+	*ret_reason = has_left ? MOVE_QUIET : MOVE_NAMED;
+	if (wanted != NULL && (!has_urgent || wanted->takes_urgent) &&
+		(wanted->declines == NULL || !wanted->declines(relay, from)))
+		return is_still_refused(relay, direction) ? direction->engine : wanted;
 	/* splice(2) stops before urgent data and would wait for ever. */
 	*ret_reason = MOVE_URGENT;
-	if (relay->ends[from].has_urgent && (wanted == NULL || !wanted->takes_urgent))
+	if (has_urgent)
 		return &relay_engine_copy;
-	*ret_reason = has_left ? MOVE_QUIET : MOVE_NAMED;
-	if (wanted != NULL && (wanted->declines == NULL || !wanted->declines(relay, from)))
-		return is_still_refused(relay, direction) ? direction->engine : wanted;
 	const struct relay_engine *engine = choose_by_flow(relay, from);
 	*ret_reason = engine == &relay_engine_copy ? MOVE_MESSAGES : MOVE_BULK;
 	if (direction->engine == wanted && has_left)

@@ -166,6 +166,7 @@ static enum engine_progress ended(
 	sockmap_direction_set_mode(
 		sockmap_table_of(relay, from), sockmap_number_of(relay, from), SOCKMAP_REDIRECT);
 	sockmap_leaving_remove(way, relay->ends[from].watch.fd);
+	sockmap_way_sample(relay, from);
 	way->stage = SOCKMAP_STAGE_ENDED;
 	return ENGINE_SOURCE_ENDED;
 }

@@ -12,7 +12,7 @@
 #include "base/check.h"
 
 enum {
-	LOOKS_AT_ONCE = 4, /* passes; then there is time between two */
+	LOOKS_AT_ONCE = 32, /* passes; then there is time between two */
 	RETRY_MS = 1,
 	SWEEP_MS = 1000,
 	SWEEP_MAX = 4096,

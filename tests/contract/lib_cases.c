@@ -44,6 +44,8 @@ static const char *refusal_of(const struct combination *combination)
 	if (refusal != NULL || engine == NULL)
 		return refusal;
 	kernel_facts_probe(NULL, &facts);
+	if (engine == &relay_engine_sockmap)
+		(void)rig_sockmap(&facts.sockmap_refusal);
 	return engine->unavailable(&facts);
 }
 
