@@ -14,8 +14,9 @@
 enum { NAME_BYTES_MAX = 128 };
 
 const struct keyword_table *const keyword_tables[] = {&keywords_process, &keywords_threads, &keywords_tuning,
-	&keywords_wire, &keywords_stats, &keywords_environment, &keywords_log, &keywords_proxy,
-	&keywords_balance, &keywords_timeout, &keywords_option, &keywords_bind, &keywords_server, NULL};
+	&keywords_wire, &keywords_sockmap, &keywords_stats, &keywords_environment, &keywords_log,
+	&keywords_proxy, &keywords_balance, &keywords_timeout, &keywords_option, &keywords_bind,
+	&keywords_server, NULL};
 
 /* Walks all rows; *table_at and *row_at start at 0.  NULL at the end. */
 static const struct keyword *row_next(size_t *table_at, size_t *row_at)

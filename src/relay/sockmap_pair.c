@@ -16,6 +16,7 @@ enum {
 	RETRY_MS = 1,
 	SWEEP_MS = 1000,
 	SWEEP_MAX = 4096,
+	TICK_MS = 10, /* the longest there is */
 };
 
 struct sockmap_way *sockmap_way_of(const struct relay *relay, enum relay_side from)
@@ -209,7 +210,10 @@ void sockmap_way_sample(struct relay *relay, enum relay_side from)
 		return;
 	uint64_t bytes = count.redirected - pending - way->counted;
 	way->counted += bytes;
-	relay_note_carried(relay, from, bytes, count.last_ns / 1000000);
+	/* The programs' clock may be a tick behind. */
+	uint64_t now_ms = loop_now_ms(relay->worker->options.loop);
+	uint64_t at_ms = count.last_ns / 1000000 + TICK_MS;
+	relay_note_carried(relay, from, bytes, at_ms < now_ms ? at_ms : now_ms);
 }
 
 /* Keeps the counters fresh. */

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "base/fd.h"
+#include "bpf/sockmap.h"
 #include "bpf/wire.h"
 #include "loop/loop.h"
 #include "relay/engine.h"
@@ -29,9 +30,10 @@ static const char *wire_try(char reason[WIRE_REASON_MAX])
 static void engines_print(void)
 {
 	struct kernel_facts facts;
-	char reason[WIRE_REASON_MAX];
+	char reason[WIRE_REASON_MAX], words[SOCKMAP_REASON_MAX];
 	kernel_facts_probe(NULL, &facts);
 	facts.wire_refusal = wire_try(reason);
+	facts.sockmap_refusal = sockmap_selftest(words) != 0 ? words : NULL;
 	puts("\nEngines:");
 	puts("  auto     available: copy for messages, splice while a direction is bulk");
 	for (unsigned i = 0; relay_engines[i] != NULL; i++) {

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "log/log_format.h"
 #include "net/congestion.h"
+#include "worker/instance_sockmap.h"
 #include "worker/instance_wire.h"
 #include "worker/server_events.h"
 
@@ -265,6 +266,7 @@ static int instance_build(struct instance *instance)
 		return result;
 	instance->event_ring = log_ring_add(instance->log_sender);
 	instance_wire_create(instance);
+	instance_sockmap_create(instance);
 	result = proxies_add(instance);
 	if (result < 0)
 		return result;
@@ -498,6 +500,7 @@ void instance_destroy(struct instance *instance)
 		worker_release(&instance->workers[i]);
 	free(instance->workers);
 	instance_wire_destroy(instance);
+	instance_sockmap_destroy(instance);
 	free(instance->stop_change);
 	/* Jobs that came back while the workers ended are run, so that their memory goes. */
 	loop_run_once(instance->control_loop, 0);

@@ -63,6 +63,9 @@ static bool is_in_scope(const struct combination *combination)
 		return false;
 	if ((scope & CASE_TCP_ONLY) && combination->family == FAMILY_UNIX)
 		return false;
+	if ((scope & CASE_CARRIED_ONLY) && engine == &relay_engine_sockmap &&
+		combination->family == FAMILY_UNIX)
+		return false;
 	return !(scope & CASE_NAMED_ONLY) || relay_engine_find(combination->engine) != NULL;
 }
 

@@ -246,7 +246,8 @@ static void rig_check(const struct rig *rig)
 			const struct relay_direction *direction = &line->relay.directions[from];
 
 			direction_check(line, from);
-			if (direction->engine == &relay_engine_copy || direction->engine == &relay_engine_sockmap)
+			if (direction->engine == &relay_engine_copy ||
+				direction->engine == &relay_engine_sockmap)
 				held += relay_held_bytes(&line->relay, from);
 			if (direction->engine == &relay_engine_splice)
 				pipes += direction->held != NULL;
@@ -306,8 +307,10 @@ static bool is_draining(const struct rig *rig)
 		for (unsigned from = 0; from < RELAY_SIDES; from++) {
 			const struct relay_direction *direction = &line->relay.directions[from];
 
-			if (direction->engine == &relay_engine_sockmap && direction->flow != NULL &&
-				loop_timer_is_set(&sockmap_pair_of(&line->relay, from)->retry_timer))
+			if (direction->engine != &relay_engine_sockmap || direction->flow == NULL)
+				continue;
+			const struct sockmap_way *way = sockmap_way_of(&line->relay, from);
+			if (way->stage == SOCKMAP_STAGE_PASSING && !way->is_drained)
 				return true;
 		}
 	}

@@ -20,10 +20,11 @@ static bool is_batched(const struct line *line, enum relay_side from)
 }
 
 /* Copy is never woken for many, for its flows are those that pause; nor is uring, whose
- * wakings serve many flows. */
+ * wakings serve many flows, nor sockmap, which is not woken for bytes. */
 static bool must_batch(const struct rig *rig)
 {
-	return rig_is_tcp(rig) && !rig_asks(rig, "copy") && !rig_asks(rig, "uring");
+	return rig_is_tcp(rig) && !rig_asks(rig, "copy") && !rig_asks(rig, "uring") &&
+		!rig_asks(rig, "sockmap");
 }
 
 /* Until it is woken for many, or enough for that has gone. */
