@@ -15,12 +15,14 @@ static const struct {
 #undef X
 };
 
-static const char *const causes[] = {
-	[SOCKMAP_ROOM] = "room",
-	[SOCKMAP_QUEUE] = "queue",
-	[SOCKMAP_TARGET] = "target",
-	[SOCKMAP_WAY_BACK] = "way_back",
-	[SOCKMAP_BEHIND] = "behind",
+static const struct {
+	const char *name, *words;
+} causes[] = {
+	[SOCKMAP_ROOM] = {"room", "the target's send buffer had no room"},
+	[SOCKMAP_QUEUE] = {"queue", "too many packets waited for the target"},
+	[SOCKMAP_TARGET] = {"target", "the target had ended or failed"},
+	[SOCKMAP_WAY_BACK] = {"way_back", "the other direction was with the process"},
+	[SOCKMAP_BEHIND] = {"behind", "bytes before it were with the process"},
 };
 _Static_assert(ARRAY_LENGTH(causes) == SOCKMAP_CAUSES, "each has a word");
 
@@ -45,5 +47,11 @@ bool sockmap_reason_is_final(enum sockmap_reason reason)
 const char *sockmap_cause_name(unsigned cause)
 {
 	CHECK(cause < SOCKMAP_CAUSES);
-	return causes[cause];
+	return causes[cause].name;
+}
+
+const char *sockmap_cause_words(unsigned cause)
+{
+	CHECK(cause < SOCKMAP_CAUSES);
+	return causes[cause].words;
 }

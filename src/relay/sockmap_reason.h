@@ -15,5 +15,6 @@ enum sockmap_reason {
 const char *sockmap_reason_name(enum sockmap_reason reason);
 const char *sockmap_reason_words(enum sockmap_reason reason);
 bool sockmap_reason_is_final(enum sockmap_reason reason);
-/* A word for why the programs stopped redirecting (enum sockmap_cause).  Static. */
+/* The same for why the programs did not redirect a packet (enum sockmap_cause). */
 const char *sockmap_cause_name(unsigned cause);
+const char *sockmap_cause_words(unsigned cause);
