@@ -21,6 +21,7 @@
 enum {
 	FDS_RESERVED = 128, /* logs, runtime clients, metrics, loops */
 	FDS_PER_WORKER = 8,
+	FDS_PER_SOCKMAP = 20, /* programs, tables and links of a worker */
 	FDS_PER_SESSION = 2,
 	PIPES_MAX_DEFAULT = 512,
 	MAXCONN_FALLBACK = 2000,
@@ -41,6 +42,8 @@ static unsigned cpus_allowed(void)
 static unsigned long fds_fixed(const struct instance *instance)
 {
 	unsigned long count = FDS_RESERVED + (unsigned long)FDS_PER_WORKER * instance->workers_count;
+	if (instance_sockmap_is_wanted(instance->config))
+		count += (unsigned long)FDS_PER_SOCKMAP * instance->workers_count;
 	for (const struct config_proxy *proxy = instance->config->proxies; proxy != NULL;
 		proxy = proxy->next) {
 		for (const struct config_bind *bind = proxy->binds; bind != NULL; bind = bind->next)

@@ -17,7 +17,7 @@ static bool is_sockmap(const char *engine)
 	return engine != NULL && strcmp(engine, "sockmap") == 0;
 }
 
-static bool is_wanted(const struct config *config)
+bool instance_sockmap_is_wanted(const struct config *config)
 {
 	bool is_named = is_sockmap(config->global.relay);
 	for (const struct config_proxy *proxy = config->proxies; proxy != NULL; proxy = proxy->next)
@@ -55,7 +55,7 @@ static int tables_make(struct instance *instance, char *ret_reason)
 void instance_sockmap_create(struct instance *instance)
 {
 	char reason[SOCKMAP_REASON_MAX];
-	if (!is_wanted(instance->config) || tables_make(instance, reason) == 0)
+	if (!instance_sockmap_is_wanted(instance->config) || tables_make(instance, reason) == 0)
 		return;
 	instance_sockmap_destroy(instance);
 	snprintf(instance->sockmap_refusal, sizeof(instance->sockmap_refusal), "%s", reason);
