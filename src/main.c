@@ -18,6 +18,7 @@
 #include "relay/engine.h"
 #include "start/facts.h"
 #include "start/options.h"
+#include "start/probe.h"
 #include "start/process.h"
 #include "worker/instance.h"
 
@@ -248,6 +249,9 @@ int main(int count, char **words)
 		return 0;
 	case OPTIONS_FACTS:
 		facts_print();
+		return 0;
+	case OPTIONS_PROBE:
+		probe_print();
 		return 0;
 	case OPTIONS_HELP:
 		options_print_help();

@@ -25,6 +25,6 @@ _spliced()
 	esac
 	mapfile -t COMPREPLY < <(compgen -W '-f --file -c --check -D --daemon -db --foreground -d --debug -V --verbose
 		-q --quiet -p --pidfile -n --maxconn -L --localpeer -C --chdir -sf --soft-finish -st --terminate
-		-v --version -vv --facts -h --help --listen --to --relay' -- "$current")
+		-v --version -vv --facts --probe -h --help --listen --to --relay' -- "$current")
 }
 complete -F _spliced spliced

@@ -8,8 +8,8 @@
  * A big read adds one, a small one takes one off; between the two marks a
  * direction keeps the engine it has.
  *
- * A takeover costs about as much as TAKEOVER_TURNS turns of the pumps: a relay that has had so
- * many, or moved so much, is likely to have as many again. */
+ * A takeover costs about as much as it saves in TAKEOVER_TURNS turns of the pumps or in
+ * TAKEOVER_BYTES: who waits until so much has been spent never spends twice what was best. */
 
 #include "relay/engine.h"
 
@@ -18,8 +18,8 @@ enum {
 	SMALL_READ_BYTES = 16 * 1024,
 	SCORE_SPLICE = 3,
 	SCORE_MAX = 6,
-	TAKEOVER_TURNS = 16,
-	TAKEOVER_BYTES = 256 * 1024,
+	TAKEOVER_TURNS = 8,
+	TAKEOVER_BYTES = 128 * 1024,
 };
 
 void relay_auto_learn(struct relay_direction *direction, uint32_t bytes)

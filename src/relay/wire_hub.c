@@ -232,7 +232,7 @@ static int named_attach(struct wire_hub *hub, const char *const *names, char *re
 
 static int all_attach(struct wire_hub *hub, char *ret_reason)
 {
-	unsigned indexes[WIRE_INTERFACES_MAX];
+	unsigned indexes[WIRE_INTERFACES_MAX] = {0};
 	struct mnl_socket *socket = route_open();
 	int count = socket != NULL ? route_interfaces(socket, indexes, WIRE_INTERFACES_MAX) : -errno;
 	route_close(socket);

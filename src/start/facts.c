@@ -7,43 +7,28 @@
 #include <sys/utsname.h>
 
 #include "base/fd.h"
-#include "bpf/sockmap.h"
-#include "bpf/wire.h"
 #include "loop/loop.h"
-#include "relay/engine.h"
+#include "start/engine_facts.h"
 
 void facts_print_version(void)
 {
 	puts("spliced version " SPLICED_VERSION);
 }
 
-/* NULL: the programs load. */
-static const char *wire_try(char reason[WIRE_REASON_MAX])
-{
-	struct wire_table *table = NULL;
-	if (wire_table_create(1, &table, reason) != 0)
-		return reason;
-	wire_table_destroy(table);
-	return NULL;
-}
-
 static void engines_print(void)
 {
-	struct kernel_facts facts;
-	char reason[WIRE_REASON_MAX], words[SOCKMAP_REASON_MAX];
-	kernel_facts_probe(NULL, &facts);
-	facts.wire_refusal = wire_try(reason);
-	facts.sockmap_refusal = sockmap_selftest(words) != 0 ? words : NULL;
+	struct engine_facts facts;
+	engine_facts_find(&facts);
 	puts("\nEngines:");
 	puts("  auto     available: copy for messages, splice while a direction is bulk");
 	for (unsigned i = 0; relay_engines[i] != NULL; i++) {
-		const char *refusal = relay_engines[i]->unavailable(&facts);
+		const char *refusal = relay_engines[i]->unavailable(&facts.kernel);
 		if (refusal == NULL)
 			printf("  %-8s available: %s\n", relay_engines[i]->name, relay_engines[i]->summary);
 		else
 			printf("  %-8s unavailable: %s\n", relay_engines[i]->name, refusal);
 	}
-	printf("\nLargest pipe granted: %u bytes\n", facts.pipe_bytes_max);
+	printf("\nLargest pipe granted: %u bytes\n", facts.kernel.pipe_bytes_max);
 }
 
 static void loops_print(void)

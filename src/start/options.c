@@ -28,6 +28,7 @@ enum flag {
 	FLAG_DIRECTORY,
 	FLAG_VERSION,
 	FLAG_FACTS,
+	FLAG_PROBE,
 	FLAG_HELP,
 	FLAG_FINISH,
 	FLAG_TERMINATE,
@@ -65,6 +66,8 @@ static const struct option_row {
 	{"-v", "--version", FLAG_VERSION, VALUE_NONE, NULL, "print the version"},
 	{"-vv", "--facts", FLAG_FACTS, VALUE_NONE, NULL,
 		"print what this kernel can run, and why not what it cannot"},
+	{NULL, "--probe", FLAG_PROBE, VALUE_NONE, NULL,
+		"print what each engine needs, what of it is missing here, and the remedy"},
 	{"-h", "--help", FLAG_HELP, VALUE_NONE, NULL, "print this"},
 	{NULL, "--listen", FLAG_LISTEN, VALUE_TEXT, "ADDR", "quick start without a file: listen here"},
 	{NULL, "--to", FLAG_TO, VALUE_TEXT, "ADDR[,ADDR...]", "quick start: relay to these servers"},
@@ -136,6 +139,8 @@ static int flag_apply_plain(struct options *options, const struct option_row *ro
 		options->action = OPTIONS_VERSION;
 	else if (row->flag == FLAG_FACTS)
 		options->action = OPTIONS_FACTS;
+	else if (row->flag == FLAG_PROBE)
+		options->action = OPTIONS_PROBE;
 	else if (row->flag == FLAG_HELP)
 		options->action = OPTIONS_HELP;
 	else if (row->flag == FLAG_REFERENCE)

@@ -96,10 +96,8 @@ static void limits_derive(struct instance *instance)
 
 /* --- the loops' back end --- */
 
-static bool is_ring_wanted(const struct config *config)
+static bool is_ring_relayed(const struct config *config)
 {
-	if (strcmp(config->global.loop, "auto") != 0)
-		return strcmp(config->global.loop, "uring") == 0;
 	for (const struct config_proxy *proxy = config->proxies; proxy != NULL; proxy = proxy->next) {
 		if (proxy->relay != NULL && strcmp(proxy->relay, "uring") == 0)
 			return true;
@@ -107,13 +105,24 @@ static bool is_ring_wanted(const struct config *config)
 	return false;
 }
 
+static bool is_ring_wanted(const struct config *config)
+{
+	if (strcmp(config->global.loop, "auto") != 0)
+		return strcmp(config->global.loop, "uring") == 0;
+	return is_ring_relayed(config);
+}
+
 /* The loops of the workers; the control thread's own may be carried over into another
  * process by -D, which a ring may not. */
 static void loop_choose(struct instance *instance)
 {
 	instance->loop_name = "epoll";
-	if (!is_ring_wanted(instance->config))
+	if (!is_ring_wanted(instance->config)) {
+		if (is_ring_relayed(instance->config))
+			log_event(LOG_LEVEL_WARNING,
+				"relay uring needs loop uring, and the configuration says 'loop epoll': copy serves in its place.");
 		return;
+	}
 	const char *reason = loop_backend_unavailable("uring");
 	if (reason == NULL)
 		instance->loop_name = "uring";

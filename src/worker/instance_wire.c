@@ -3,6 +3,7 @@
 #include "worker/instance_wire.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -35,11 +36,11 @@ static unsigned entries_wanted(const struct instance *instance)
  * they are until they expire. */
 static void tracking_warn(void)
 {
-	unsigned long tracked = 0;
+	char line[32];
 	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
 	if (file == NULL)
 		return;
-	if (fscanf(file, "%lu", &tracked) == 1 && tracked > 0)
+	if (fgets(line, sizeof(line), file) != NULL && strtoul(line, NULL, 10) > 0)
 		log_event(LOG_LEVEL_WARNING,
 			"relay wire: connections are tracked here (nf_conntrack): exempt the ports of this proxy ('notrack'), or entries of spliced connections stay until they expire.");
 	fclose(file);

@@ -78,6 +78,20 @@ def test_without_io_uring_one_warning_says_why_and_epoll_serves(directory, endpo
         daemon.kill()
 
 
+@pytest.mark.parametrize("loop, is_warned", [("epoll", True), ("auto", False)])
+def test_an_engine_that_the_loop_cannot_serve_is_warned_of(directory, endpoint, ring, loop, is_warned):
+    front, back = endpoint(), endpoint()
+    daemon = Proxy(directory, f"listen relayed\nbind {front.text}\nserver one {back.text}\nrelay uring",
+                   global_lines=[f"loop {loop}"])
+    try:
+        daemon.start()
+        warnings = [line for line in daemon.errors().splitlines() if "WARNING" in line]
+        assert ["copy serves in its place" in line for line in warnings] == [True] * is_warned, warnings
+        daemon.stop()
+    finally:
+        daemon.kill()
+
+
 def test_a_ring_survives_the_step_into_the_background(directory, endpoint, closing, ring):
     front, back = endpoint(), endpoint()
     listener = closing(back.listen())

@@ -148,7 +148,7 @@ def test_segments_lost_during_the_hand_over_do_not_hold_it_up(family):
         losses = [lab.start("proxy", [lab_program(), "loss", "20", "5", "10", side]) for side in ("client", "server")]
         for loss in losses:
             expect(loss, "READY")
-        counters = transfer(lab, family, 20_000_000, 20_000_000, is_busy=True)
+        counters = transfer(lab, family, 80_000_000, 80_000_000, is_busy=True)
         for loss in losses:
             loss.stdin.close()
             assert json.loads(loss.stdout.read())["lost"] > 0

@@ -21,6 +21,7 @@ static struct load_options options_for(enum load_command command, double seconds
 	return (struct load_options){.command = command,
 		.connections = 1,
 		.threads = 1,
+		.messages = 1,
 		.seconds = seconds,
 		.warmup_s = 0.02,
 		.size = 64,
@@ -118,6 +119,19 @@ static void messages_of_every_kind_come_back(void **state)
 		assert_true(sum.messages >= 12);
 		assert_int_equal(sum.unanswered, 0);
 	}
+}
+
+static void a_connection_of_churn_may_have_several_exchanges(void **state)
+{
+	struct load_options options = options_for(LOAD_CHURN, 0.1);
+	(void)state;
+	options.messages = 5;
+	options.answer = 3000;
+	struct tally sum = load_alone(&options, &workload_churn);
+	assert_int_equal(tally_errors(&sum), 0);
+	assert_true(sum.connections_done > 0);
+	assert_int_equal(sum.messages, 5 * sum.connections_done);
+	assert_int_equal(sum.unanswered, 0);
 }
 
 static void the_server_may_run_in_the_loads_own_threads(void **state)
@@ -520,6 +534,7 @@ int main(void)
 		cmocka_unit_test(a_clean_path_has_no_errors_and_every_byte_is_verified),
 		cmocka_unit_test(a_sampled_path_verifies_some_bytes_only),
 		cmocka_unit_test(messages_of_every_kind_come_back),
+		cmocka_unit_test(a_connection_of_churn_may_have_several_exchanges),
 		cmocka_unit_test(the_server_may_run_in_the_loads_own_threads),
 		cmocka_unit_test(faults_on_the_way_are_found_at_their_place),
 		cmocka_unit_test(an_end_in_the_midst_is_told_from_a_good_one),

@@ -90,6 +90,8 @@ static const struct {
 	{LOAD_BULK, "bulk --warmup -1", "--warmup wants a number from 0 to 3600, not '-1'"},
 	{LOAD_CHURN, "churn --size 0", "--size wants a size from 1 to 64M, not '0'"},
 	{LOAD_CHURN, "churn --size 65M", "not '65M'"},
+	{LOAD_CHURN, "churn --messages 0", "--messages wants a whole number from 1 to 1000000, not '0'"},
+	{LOAD_PINGPONG, "pingpong --messages 2", "there is no flag '--messages'"},
 	{LOAD_CHURN, "churn --size 1.5k", "not '1.5k'"},
 	{LOAD_CHURN, "churn --answer 4294967296k", "--answer wants a size"},
 	{LOAD_SERVE, "serve --delay-us 1000001", "from 1 to 1000000, not '1000001'"},
