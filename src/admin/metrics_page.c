@@ -1,7 +1,7 @@
 /* Writes the metrics pages.  A part is a table, a row one metric of it; lines of
  * one metric stay together, as the format demands. */
-#include "admin/relay_reasons.h"
 #include "admin/metrics_page.h"
+#include "admin/relay_reasons.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -263,7 +263,8 @@ static void reasons_print(
 	head_print(OURS, reasons->metric, "counter", reasons->sentence, out);
 	for (unsigned reason = reasons->first; reason < reasons->end; reason++)
 		text_grow_printf(out, "%s%s{%s=\"%s\"} %llu\n", OURS, reasons->metric, reasons->label,
-			reasons->name(reason), (unsigned long long)relay_reasons_sum(instance, reasons, reason));
+			reasons->name(reason),
+			(unsigned long long)relay_reasons_sum(instance, reasons, reason));
 }
 
 static void moves_print(const struct metrics_page *page, struct text_grow *out)
@@ -273,8 +274,9 @@ static void moves_print(const struct metrics_page *page, struct text_grow *out)
 		"Directions that moved to the engine from another one, by why.", out);
 	for (unsigned engine = 0; relay_engines[engine]; engine++)
 		for (unsigned reason = MOVE_NO_REASON + 1; reason < MOVE_REASONS; reason++)
-			text_grow_printf(out, "%srelay_moves_by_reason_total{engine=\"%s\",reason=\"%s\"} %llu\n",
-				OURS, relay_engines[engine]->name, move_reason_name(reason),
+			text_grow_printf(out,
+				"%srelay_moves_by_reason_total{engine=\"%s\",reason=\"%s\"} %llu\n", OURS,
+				relay_engines[engine]->name, move_reason_name(reason),
 				(unsigned long long)relay_moves_sum(instance, engine, reason));
 }
 
