@@ -301,7 +301,8 @@ static int start(void)
 		result = process_background(&program.ready_fd);
 	if (result == 0) {
 		process_pidfile_write(pidfile);
-		result = process_privileges_drop(global, program.instance->wire != NULL);
+		result = process_privileges_drop(
+			global, program.instance->wire != NULL || program.instance->sockmaps != NULL);
 	}
 	if (result == 0)
 		result = loop_watch_add(program.loop, &program.signal_watch, program.signal_fd,

@@ -12,7 +12,7 @@ _spliced()
 		return
 		;;
 	--relay)
-		mapfile -t COMPREPLY < <(compgen -W 'auto copy splice' -- "$current")
+		mapfile -t COMPREPLY < <(compgen -W 'auto copy sockmap splice uring wire' -- "$current")
 		return
 		;;
 	-sf | -st | --soft-finish | --terminate)

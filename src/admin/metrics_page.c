@@ -1,6 +1,7 @@
 /* Writes the metrics pages.  A part is a table, a row one metric of it; lines of
  * one metric stay together, as the format demands. */
 #include "admin/metrics_page.h"
+#include "admin/relay_reasons.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -308,19 +309,28 @@ static void engine_available_print(const struct metrics_page *page, struct text_
 	}
 }
 
-static void wire_refusals_print(const struct metrics_page *page, struct text_grow *out)
+static void reasons_print(
+	const struct metrics_page *page, const struct relay_reasons *reasons, struct text_grow *out)
 {
 	const struct instance *instance = page->admin->instance;
-	head_print(OURS, "wire_refusals_total", "counter",
-		"Times that the wire engine did not take a connection over, by why.", out);
-	for (enum wire_reason reason = WIRE_NO_REASON + 1; reason < WIRE_REASONS; reason++) {
-		uint64_t sum = 0;
-		for (unsigned i = 0; i < instance->workers_count; i++)
-			sum += counter_read(
-				&instance->workers[i].sessions.relay_worker.wire_refusals[reason]);
-		text_grow_printf(out, "%swire_refusals_total{reason=\"%s\"} %llu\n", OURS,
-			wire_reason_name(reason), (unsigned long long)sum);
-	}
+	head_print(OURS, reasons->metric, "counter", reasons->sentence, out);
+	for (unsigned reason = reasons->first; reason < reasons->end; reason++)
+		text_grow_printf(out, "%s%s{%s=\"%s\"} %llu\n", OURS, reasons->metric, reasons->label,
+			reasons->name(reason),
+			(unsigned long long)relay_reasons_sum(instance, reasons, reason));
+}
+
+static void moves_print(const struct metrics_page *page, struct text_grow *out)
+{
+	const struct instance *instance = page->admin->instance;
+	head_print(OURS, "relay_moves_by_reason_total", "counter",
+		"Directions that moved to the engine from another one, by why.", out);
+	for (unsigned engine = 0; relay_engines[engine]; engine++)
+		for (unsigned reason = MOVE_NO_REASON + 1; reason < MOVE_REASONS; reason++)
+			text_grow_printf(out,
+				"%srelay_moves_by_reason_total{engine=\"%s\",reason=\"%s\"} %llu\n", OURS,
+				relay_engines[engine]->name, move_reason_name(reason),
+				(unsigned long long)relay_moves_sum(instance, engine, reason));
 }
 
 static void closes_print(const struct metrics_page *page, struct text_grow *out)
@@ -392,7 +402,9 @@ static bool row_print(struct metrics_page *page, struct text_grow *out)
 		engine_available_print(page, out);
 		return true;
 	case PART_WIRE_REFUSALS:
-		wire_refusals_print(page, out);
+		moves_print(page, out);
+		for (size_t i = 0; i < relay_reasons_count; i++)
+			reasons_print(page, &relay_reasons[i], out);
 		return true;
 	case PART_CLOSES:
 		closes_print(page, out);

@@ -44,6 +44,7 @@ struct config_global {
 	const char *relay; /* default for proxies, "auto" */
 	const char *const *wire_interfaces; /* NULL-terminated; NULL: all */
 	unsigned wire_connections; /* 0: derived from maxconn */
+	unsigned sockmap_connections; /* 0: derived from maxconn */
 	bool has_wire_interfaces, has_wire_peer;
 	uint32_t hard_stop_after_ms; /* 0: none */
 	uint32_t hard_stop_spread_ms; /* not longer than that; 0: all at once */

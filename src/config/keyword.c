@@ -14,9 +14,9 @@
 enum { NAME_BYTES_MAX = 128 };
 
 const struct keyword_table *const keyword_tables[] = {&keywords_process, &keywords_threads, &keywords_tuning,
-	&keywords_wire, &keywords_stats, &keywords_environment, &keywords_log, &keywords_proxy,
-	&keywords_balance, &keywords_rule, &keywords_timeout, &keywords_option, &keywords_check,
-	&keywords_bind, &keywords_server, &keywords_server_check, NULL};
+	&keywords_wire, &keywords_sockmap, &keywords_stats, &keywords_environment, &keywords_log,
+	&keywords_proxy, &keywords_balance, &keywords_rule, &keywords_timeout, &keywords_option,
+	&keywords_check, &keywords_bind, &keywords_server, &keywords_server_check, NULL};
 
 /* Walks all rows; *table_at and *row_at start at 0.  NULL at the end. */
 static const struct keyword *row_next(size_t *table_at, size_t *row_at)

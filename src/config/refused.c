@@ -46,11 +46,11 @@ static const char *const yet_global[] = {"51degrees-*", "busy-polling", "ca-base
 	"cluster-secret", "crt-base", "debug", "default", "default-path", "deviceatlas-*",
 	"expose-deprecated-directives", "expose-experimental-directives", "external-check", "fd-hard-limit",
 	"httpclient.*", "insecure-fork-wanted", "insecure-setuid-wanted", "issuers-chain-path", "localpeer",
-	"lua-*", "maxconnrate", "maxsessrate", "maxsslconn", "maxsslrate",
-	"mworker-max-reloads", "nbproc", "no-memory-trimming", "noepoll", "noevports", "nogetaddrinfo",
-	"nokqueue", "nopoll", "noreuseport", "numa-cpu-mapping", "pp2-never-send-local", "profiling.*",
-	"server-state-base", "server-state-file", "set-var", "set-var-fmt", "ssl-*", "stats bind-process",
-	"strict-limits", "thread-group", "thread-groups", "tune.*", "unix-bind", "wurfl-*", NULL};
+	"lua-*", "maxconnrate", "maxsessrate", "maxsslconn", "maxsslrate", "mworker-max-reloads", "nbproc",
+	"no-memory-trimming", "noepoll", "noevports", "nogetaddrinfo", "nokqueue", "nopoll", "noreuseport",
+	"numa-cpu-mapping", "pp2-never-send-local", "profiling.*", "server-state-base", "server-state-file",
+	"set-var", "set-var-fmt", "ssl-*", "stats bind-process", "strict-limits", "thread-group",
+	"thread-groups", "tune.*", "unix-bind", "wurfl-*", NULL};
 
 static const char *const yet_bind[] = {"accept-netscaler-cip", "allow-0rtt", "alpn", "ca-file",
 	"ca-ignore-err", "ca-sign-file", "ca-sign-pass", "ca-verify-file", "ciphers", "ciphersuites",

@@ -107,6 +107,10 @@ struct session_view {
 	uint32_t held[RELAY_SIDES];
 	const char *engines[RELAY_SIDES]; /* NULL before relaying */
 	uint16_t moves[RELAY_SIDES];
+	uint64_t engine_ms[RELAY_SIDES]; /* with the engine */
+	const char *move_reasons[RELAY_SIDES]; /* a word for the last move; NULL: there was none */
+	const char *away_words[RELAY_SIDES]; /* as relay_away_words() */
+	uint32_t queued[RELAY_SIDES]; /* as in struct relay_direction */
 	bool is_ended[RELAY_SIDES]; /* the source has closed */
 	bool is_target_shut[RELAY_SIDES]; /* as in struct relay_direction */
 	struct relay_packets packets[RELAY_SIDES]; /* of engines that see packets */

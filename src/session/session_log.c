@@ -181,6 +181,11 @@ static void view_sides(const struct session *session, struct session_view *view)
 		view->held[side] = relay_held_bytes(&session->relay, side);
 		view->engines[side] = relay_engine_name(&session->relay, side);
 		view->moves[side] = direction->moves;
+		view->queued[side] = direction->queued;
+		view->engine_ms[side] = view->engines[side] != NULL ? now_ms - direction->since_ms : 0;
+		view->move_reasons[side] =
+			direction->moves > 0 ? move_reason_name(direction->move_reason) : NULL;
+		view->away_words[side] = relay_away_words(&session->relay, side);
 		view->packets[side] = relay_packets(&session->relay, side);
 		view->is_ended[side] = direction->is_ended;
 		view->is_target_shut[side] = direction->is_target_shut;

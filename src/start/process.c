@@ -42,13 +42,13 @@ static int report(const char *what, const char *name)
 	return -error;
 }
 
-/* The packet engine goes on entering connections into its tables and reading sockets. */
+/* The engines in the kernel go on entering connections into their tables and reading sockets. */
 static int bpf_rights_keep(void)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_BPF, CAP_PERFMON, -1) != 0 ||
 		capng_apply(CAPNG_SELECT_CAPS) != 0)
-		return report("keep", "CAP_BPF and CAP_PERFMON for relay wire");
+		return report("keep", "CAP_BPF and CAP_PERFMON for relay wire or sockmap");
 	return 0;
 }
 
@@ -56,7 +56,7 @@ int process_privileges_drop(const struct config_global *global, bool keeps_bpf)
 {
 	bool is_leaving_root = global->uid > 0 && geteuid() == 0;
 	if (keeps_bpf && is_leaving_root && prctl(PR_SET_KEEPCAPS, 1) != 0)
-		return report("keep", "the capabilities of relay wire");
+		return report("keep", "the capabilities of relay wire or sockmap");
 	if (global->chroot != NULL && (chroot(global->chroot) != 0 || chdir("/") != 0))
 		return report("change the root to", global->chroot);
 	if (global->gid >= 0) {

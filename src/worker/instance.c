@@ -15,12 +15,14 @@
 #include "check/check.h"
 #include "log/log_format.h"
 #include "net/congestion.h"
+#include "worker/instance_sockmap.h"
 #include "worker/instance_wire.h"
 #include "worker/server_events.h"
 
 enum {
 	FDS_RESERVED = 128, /* logs, runtime clients, metrics, loops */
 	FDS_PER_WORKER = 8,
+	FDS_PER_SOCKMAP = 20, /* programs, tables and links of a worker */
 	FDS_PER_SESSION = 2,
 	PIPES_MAX_DEFAULT = 512,
 	MAXCONN_FALLBACK = 2000,
@@ -42,6 +44,8 @@ static unsigned long fds_fixed(const struct instance *instance)
 {
 	unsigned long count = FDS_RESERVED + (unsigned long)FDS_PER_WORKER * instance->workers_count;
 	count += checks_count(instance->config);
+	if (instance_sockmap_is_wanted(instance->config))
+		count += (unsigned long)FDS_PER_SOCKMAP * instance->workers_count;
 	for (const struct config_proxy *proxy = instance->config->proxies; proxy != NULL;
 		proxy = proxy->next) {
 		for (const struct config_bind *bind = proxy->binds; bind != NULL; bind = bind->next)
@@ -279,6 +283,7 @@ static int instance_build(struct instance *instance)
 		return result;
 	instance->event_ring = log_ring_add(instance->log_sender);
 	instance_wire_create(instance);
+	instance_sockmap_create(instance);
 	result = proxies_add(instance);
 	if (result == 0)
 		result = checks_create(
@@ -523,6 +528,7 @@ void instance_destroy(struct instance *instance)
 		worker_release(&instance->workers[i]);
 	free(instance->workers);
 	instance_wire_destroy(instance);
+	instance_sockmap_destroy(instance);
 	free(instance->stop_change);
 	/* Jobs that came back while the workers ended are run, so that their memory goes. */
 	loop_run_once(instance->control_loop, 0);

@@ -9,6 +9,7 @@
 
 struct accept_change;
 struct checks;
+struct sockmap_table;
 struct wire_hub;
 
 enum instance_state { INSTANCE_RUNNING, INSTANCE_SOFT_STOPPING, INSTANCE_STOPPED };
@@ -38,6 +39,8 @@ struct instance {
 	struct wire_hub *wire; /* NULL: none */
 	unsigned wire_parked_max; /* of all workers */
 	char wire_refusal[256]; /* why there is none, when the configuration asks for it */
+	struct sockmap_table **sockmaps; /* one a worker; NULL: none */
+	char sockmap_refusal[256]; /* why there are none, when the configuration asks for them */
 	/* Soft stop has ended: no session is left.  On the control loop. */
 	void (*on_stopped)(struct instance *instance);
 	struct loop_timer stop_timer;

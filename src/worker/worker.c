@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "worker/instance.h"
+#include "worker/instance_sockmap.h"
 
 /* --- the thread --- */
 
@@ -163,6 +163,8 @@ static int sessions_init(struct worker *worker)
 	options->wire = instance->wire;
 	options->wire_refusal = instance->wire_refusal[0] != '\0' ? instance->wire_refusal : NULL;
 	options->wire_parked_max = instance->wire_parked_max / instance->workers_count + 1;
+	options->sockmap = instance_sockmap_table(instance, worker->index);
+	options->sockmap_refusal = instance->sockmap_refusal[0] != '\0' ? instance->sockmap_refusal : NULL;
 	options->held_bytes_max = instance->held_bytes_max / instance->workers_count;
 	return session_table_init(table);
 }

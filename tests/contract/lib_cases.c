@@ -44,6 +44,8 @@ static const char *refusal_of(const struct combination *combination)
 	if (refusal != NULL || engine == NULL)
 		return refusal;
 	kernel_facts_probe(NULL, &facts);
+	if (engine == &relay_engine_sockmap)
+		(void)rig_sockmap(&facts.sockmap_refusal);
 	return engine->unavailable(&facts);
 }
 
@@ -60,6 +62,9 @@ static bool is_in_scope(const struct combination *combination)
 	if (strcmp(combination->engine, "uring") == 0 && strcmp(combination->loop, "uring") != 0)
 		return false;
 	if ((scope & CASE_TCP_ONLY) && combination->family == FAMILY_UNIX)
+		return false;
+	if ((scope & CASE_CARRIED_ONLY) && engine == &relay_engine_sockmap &&
+		combination->family == FAMILY_UNIX)
 		return false;
 	return !(scope & CASE_NAMED_ONLY) || relay_engine_find(combination->engine) != NULL;
 }

@@ -72,6 +72,8 @@ struct line {
 	bool stops_on_half_close; /* the owner calls relay_stop() in the callback */
 };
 
+/* The table of the sockmap engine; NULL: *ret_refusal, which may be NULL, says why there is none. */
+struct sockmap_table *rig_sockmap(const char **ret_refusal);
 /* limits may be NULL. */
 void rig_open(struct rig *rig, const char *engine, const char *loop, enum family family,
 	const struct rig_limits *limits);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/hash.h"
+#include "relay/sockmap_internal.h"
 
 enum {
 	CASE_LIMIT_MS = 10000,
@@ -15,7 +16,8 @@ enum {
 	IDLE_WAIT_MS = 10,
 	SETTLED_PASSES = 3,
 	SETTLE_WAIT_MS = 1,
-	RING_BYTES_ROOMY = 4 << 20
+	RING_BYTES_ROOMY = 4 << 20,
+	SOCKMAP_PAIRS = 64,
 };
 
 static const struct rig_limits limits_roomy = {
@@ -127,6 +129,19 @@ static void on_end(struct relay *relay, enum relay_outcome outcome, enum relay_s
 		near_close(line);
 }
 
+/* One for all cases, as the programs take a while to load.  NULL: *ret_refusal says why. */
+struct sockmap_table *rig_sockmap(const char **ret_refusal)
+{
+	static struct sockmap_table *table;
+	static char refusal[SOCKMAP_REASON_MAX];
+
+	if (table == NULL && refusal[0] == '\0')
+		(void)!sockmap_table_create(SOCKMAP_PAIRS, &table, refusal);
+	if (ret_refusal != NULL)
+		*ret_refusal = table == NULL ? refusal : NULL;
+	return table;
+}
+
 void rig_open(struct rig *rig, const char *engine, const char *loop, enum family family,
 	const struct rig_limits *limits)
 {
@@ -137,6 +152,7 @@ void rig_open(struct rig *rig, const char *engine, const char *loop, enum family
 		.random = 1,
 		.deadline_ms = clock_monotonic_ms() + CASE_LIMIT_MS,
 	};
+	struct sockmap_table *sockmap = rig_asks(rig, "sockmap") ? rig_sockmap(NULL) : NULL;
 	fds_list(rig->fds_before, sizeof(rig->fds_before));
 	list_init(&rig->lines);
 	if (rig->limits.ring_bytes == 0)
@@ -151,6 +167,7 @@ void rig_open(struct rig *rig, const char *engine, const char *loop, enum family
 		.held_bytes_max = rig->limits.held_bytes_max,
 		.wake_bytes = rig->limits.wake_bytes,
 		.ring_bytes = rig->limits.ring_bytes,
+		.sockmap = sockmap,
 		.on_half_closed = on_half_closed,
 		.on_side_failed = on_side_failed,
 		.on_end = on_end,
@@ -222,13 +239,15 @@ static void rig_check(const struct rig *rig)
 	uint64_t held = 0, prefixes = 0, pipes = 0, rings = 0;
 
 	for (struct list *node = rig->lines.next; node != &rig->lines; node = node->next) {
-		const struct line *line = container_of(node, struct line, node);
+		struct line *line = container_of(node, struct line, node);
 
+		relay_sample(&line->relay);
 		for (unsigned from = 0; from < RELAY_SIDES; from++) {
 			const struct relay_direction *direction = &line->relay.directions[from];
 
 			direction_check(line, from);
-			if (direction->engine == &relay_engine_copy)
+			if (direction->engine == &relay_engine_copy ||
+				direction->engine == &relay_engine_sockmap)
 				held += relay_held_bytes(&line->relay, from);
 			if (direction->engine == &relay_engine_splice)
 				pipes += direction->held != NULL;
@@ -279,6 +298,25 @@ static uint64_t progress_sum(const struct rig *rig)
 	return sum;
 }
 
+/* Whether a relay waits for a kernel worker, and looks again soon. */
+static bool is_draining(const struct rig *rig)
+{
+	for (struct list *node = rig->lines.next; node != &rig->lines; node = node->next) {
+		const struct line *line = container_of(node, struct line, node);
+
+		for (unsigned from = 0; from < RELAY_SIDES; from++) {
+			const struct relay_direction *direction = &line->relay.directions[from];
+
+			if (direction->engine != &relay_engine_sockmap || direction->flow == NULL)
+				continue;
+			const struct sockmap_way *way = sockmap_way_of(&line->relay, from);
+			if (way->stage == SOCKMAP_STAGE_PASSING && !way->is_drained)
+				return true;
+		}
+	}
+	return false;
+}
+
 void rig_settle(struct rig *rig)
 {
 	unsigned same = 0;
@@ -287,6 +325,6 @@ void rig_settle(struct rig *rig)
 		uint64_t before = progress_sum(rig);
 
 		rig_pass(rig, SETTLE_WAIT_MS);
-		same = progress_sum(rig) == before ? same + 1 : 0;
+		same = progress_sum(rig) == before && !is_draining(rig) ? same + 1 : 0;
 	}
 }

@@ -190,7 +190,8 @@ static void counters_are_exact(struct rig *rig)
 		assert_int_equal(engine_bytes(rig), sent[RELAY_CLIENT] + sent[RELAY_SERVER]);
 		assert_int_equal(directions_now(rig), RELAY_SIDES);
 		for (unsigned e = 0; relay_engines[e] != NULL; e++)
-			if (!rig_asks(rig, "auto") &&
+			/* It carries no unix sockets. */
+			if (!rig_asks(rig, "auto") && (rig_is_tcp(rig) || !rig_asks(rig, "sockmap")) &&
 				strcmp(relay_engine_name(&line.relay, from), relay_engines[e]->name) == 0)
 				assert_string_equal(relay_engines[e]->name, rig->engine);
 	}

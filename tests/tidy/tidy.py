@@ -75,6 +75,8 @@ DATA_PATH_FOLDERS = {"relay", "session"}
 ALLOCATION_ALLOWED = {
     ("src/relay/engine_copy.c", "open_worker"),  # once a worker
     ("src/relay/engine_copy.c", "relay_copy_hold"),  # only while bytes are stuck; memory-max is the bound
+    ("src/relay/engine_sockmap.c", "open_worker"),  # once a worker
+    ("src/relay/sockmap_pair.c", "sockmap_pairs_init"),  # once a worker
     ("src/relay/engine_splice.c", "open_worker"),  # once a worker
     ("src/relay/engine_wire.c", "open_worker"),  # once a worker
     ("src/relay/wire_hub.c", "entries_make"),  # once a process

@@ -177,7 +177,7 @@ static const struct error_case alerts[] = {
 	{"global\n tune.pipesize 1x\n",
 		"[test.cfg:2] : 'tune.pipesize' expects 4096 to 67108864 bytes (k, m and g are understood), not '1x'."},
 	{"global\n relay fast\n",
-		"[test.cfg:2] : 'relay': there is no engine 'fast'; there are: auto, copy, splice, uring."},
+		"[test.cfg:2] : 'relay': there is no engine 'fast'; there are: auto, copy, sockmap, splice, uring."},
 	{"backend b\n relay splise\n",
 		"[test.cfg:2] : 'relay': there is no engine 'splise', did you mean 'splice'?"},
 	{"global\n loop\n", "[test.cfg:2] : 'loop' expects auto, epoll or uring."},

@@ -13,7 +13,7 @@ static const char everything[] =
 	" chroot /var/empty\n daemon\n description \"two words\" and more\n uid 12\n gid 34\n user root\n group root\n"
 	" grace 2s\n hard-stop-after 1m\n hard-stop-spread 30s\n master-worker\n node here\n pidfile /run/x.pid\n quiet\n set-dumpable\n"
 	" cpu-map 1 0-1\n cpu-map auto:1/1-2 3 5\n cpu-map 1/odd 7\n"
-	" loop epoll\n maxconn 4000\n nbthread 4\n wire-interfaces eth0 eth1\n wire-connections 500\n wire-peer\n ulimit-n 9000\n"
+	" loop epoll\n maxconn 4000\n nbthread 4\n wire-interfaces eth0 eth1\n wire-connections 500\n wire-peer\n sockmap-connections 300\n ulimit-n 9000\n"
 	" maxpipes 50\n relay-tuning buffer-size 64k pipe-size 128k memory-max 1g wake-bytes 96k ring-size 1m\n tune.maxaccept -1\n"
 	" tune.rcvbuf.client 1k\n tune.rcvbuf.server 2k\n tune.sndbuf.client 3k\n tune.sndbuf.server 4k\n"
 	" metrics bind 127.0.0.1:9101 haproxy-names\n stats maxconn 7\n stats timeout 3s\n"
@@ -131,6 +131,7 @@ static void check_global(const struct config_global *global)
 	assert_string_equal(global->wire_interfaces[1], "eth1");
 	assert_null(global->wire_interfaces[2]);
 	assert_int_equal(global->wire_connections, 500);
+	assert_int_equal(global->sockmap_connections, 300);
 	assert_true(global->has_wire_peer);
 	assert_int_equal(global->ulimit_n, 9000);
 	assert_int_equal(global->maxpipes, 50);
@@ -170,7 +171,7 @@ static void check_stats_sockets(const struct config_stats_socket *first)
 	assert_int_equal(second->uid, 1);
 	assert_int_equal(second->gid, 2);
 	assert_int_equal(second->level, CONFIG_LEVEL_OPERATOR);
-	assert_int_equal(second->place.line, 42);
+	assert_int_equal(second->place.line, 43);
 	assert_null(second->next);
 }
 
