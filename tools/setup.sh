@@ -9,7 +9,7 @@
 # As root it installs; otherwise it prints the line to run and exits 1.
 set -u
 
-build="build-essential meson ninja-build pkg-config libmicrohttpd-dev libjansson-dev liburing-dev libbpf-dev libmnl-dev libcap-ng-dev libc-ares-dev
+build="build-essential meson ninja-build pkg-config libmicrohttpd-dev libjansson-dev liburing-dev libbpf-dev libmnl-dev libcap-ng-dev libpcre2-dev libc-ares-dev
 clang bpftool"
 check="libcmocka-dev clang-format clang-tidy libclang-rt-14-dev mandoc"
 tests="python3 python3-pytest python3-pytest-xdist python3-pytest-timeout haproxy nginx-light libnginx-mod-stream redis-server redis-tools

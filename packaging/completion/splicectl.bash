@@ -42,9 +42,11 @@ _splicectl()
 	'set maxconn ') commands='frontend global server' ;;
 	'set timeout ') commands='cli' ;;
 	'set server '*' state ') commands='ready drain maint' ;;
+	'set server '*' health ') commands='down stopping up' ;;
+	'set server '*' agent ') commands='down up' ;;
 	'set server '*' weight ') commands='' ;;
-	'set server '*' ') commands='state weight' ;;
-	'enable ' | 'disable ') commands='frontend server' ;;
+	'set server '*' ') commands='agent health state weight' ;;
+	'enable ' | 'disable ') commands='agent frontend health server' ;;
 	'shutdown ') commands='frontend session sessions' ;;
 	'shutdown sessions ') commands='server' ;;
 	'clear ') commands='counters' ;;

@@ -3,7 +3,7 @@ _spliced()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	case $previous in
-	-f | --file | -p | --pidfile)
+	-f | --file | -p | --pidfile | -x | --take-sockets | -S | --master-socket)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
@@ -12,7 +12,7 @@ _spliced()
 		return
 		;;
 	--relay)
-		mapfile -t COMPREPLY < <(compgen -W 'auto copy splice' -- "$current")
+		mapfile -t COMPREPLY < <(compgen -W 'auto copy sockmap splice uring wire' -- "$current")
 		return
 		;;
 	-sf | -st | --soft-finish | --terminate)
@@ -25,6 +25,7 @@ _spliced()
 	esac
 	mapfile -t COMPREPLY < <(compgen -W '-f --file -c --check -D --daemon -db --foreground -d --debug -V --verbose
 		-q --quiet -p --pidfile -n --maxconn -L --localpeer -C --chdir -sf --soft-finish -st --terminate
+		-W --master-worker -Ws --master-notify -S --master-socket -x --take-sockets
 		-v --version -vv --facts --probe -h --help --listen --to --relay' -- "$current")
 }
 complete -F _spliced spliced

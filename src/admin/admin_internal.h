@@ -14,7 +14,7 @@ struct admin {
 	const struct config_global *global;
 	struct stat_objects objects;
 	struct sampler sampler;
-	struct runtime_server *runtime; /* NULL: no stats socket */
+	struct runtime_server *runtime;
 	struct metrics_server *metrics; /* NULL: no metrics bind */
 	uint32_t maxconn_initial; /* what `set maxconn global 0` returns to */
 };
@@ -30,9 +30,13 @@ struct admin_socket {
 struct admin_socket_options {
 	struct address address;
 	int mode, uid, gid; /* -1: unchanged */
+	struct socket_set *bound_before; /* where to look first, unless it has a path; NULL: nowhere */
 };
 
 /* Returns 0 or -errno with nothing left behind. */
 int admin_socket_open(const struct admin_socket_options *options, struct admin_socket *ret_socket) MUST_USE;
+/* Adds a duplicate to the set, unless it has a path: a successor gets that by renaming.
+ * Returns 0 or -errno. */
+int admin_socket_offer(const struct admin_socket *listening, struct socket_set *set) MUST_USE;
 /* Removes the path too if it is still ours. */
 void admin_socket_close(struct admin_socket *listening);

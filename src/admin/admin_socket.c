@@ -95,17 +95,44 @@ static int address_open(int fd, const struct address *address)
 	return 0;
 }
 
+/* Returns 0 or -errno. */
+static int address_take(int *ret_fd, const struct admin_socket_options *options)
+{
+	const struct socket_wanted wanted = {.address = &options->address, .number = -1};
+	struct socket_label label;
+	if (!options->bound_before)
+		return -ENOENT;
+	*ret_fd = socket_set_take(options->bound_before, &wanted, &label);
+	return *ret_fd < 0 ? *ret_fd : 0;
+}
+
+static int any_open(int fd, const struct admin_socket_options *options, struct admin_socket *listening)
+{
+	if (is_path(&options->address))
+		return path_open(fd, options, listening);
+	return address_open(fd, &options->address);
+}
+
+int admin_socket_offer(const struct admin_socket *listening, struct socket_set *set)
+{
+	const struct socket_label label = {.text = ""};
+	if (listening->fd < 0 || is_path(&listening->address))
+		return 0;
+	return socket_set_add_copy(set, listening->fd, &label);
+}
+
 int admin_socket_open(const struct admin_socket_options *options, struct admin_socket *ret_socket)
 {
 	struct admin_socket listening = {.fd = -1, .address = options->address};
-	FD_AUTO int fd =
-		socket(options->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	int error = is_path(&options->address) ? path_open(fd, options, &listening)
-					       : address_open(fd, &options->address);
-	if (error != 0)
-		return error;
+	FD_AUTO int fd = -1;
+	if (is_path(&options->address) || address_take(&fd, options) != 0) {
+		fd = socket(options->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (fd < 0)
+			return -errno;
+		int error = any_open(fd, options, &listening);
+		if (error != 0)
+			return error;
+	}
 	listening.fd = fd;
 	fd = -1;
 	*ret_socket = listening;

@@ -25,6 +25,8 @@ struct command_session {
 	bool is_interactive; /* prompt */
 	bool is_quitting;
 	uint32_t timeout_ms;
+	int fd; /* the connection */
+	bool can_take_sockets; /* expose-fd listeners */
 };
 
 struct command_row;
@@ -89,6 +91,7 @@ struct server *command_server(struct command *command, const char *name);
 #define COMMAND(name) enum command_progress command_##name(struct command *command)
 
 COMMAND(help);
+COMMAND(getsocks);
 COMMAND(prompt);
 COMMAND(quit);
 COMMAND(level_lower);
@@ -114,6 +117,10 @@ COMMAND(disable_frontend);
 COMMAND(set_maxconn_frontend);
 COMMAND(set_maxconn_global);
 COMMAND(set_maxconn_server);
+COMMAND(enable_agent);
+COMMAND(disable_agent);
+COMMAND(enable_health);
+COMMAND(disable_health);
 COMMAND(enable_server);
 COMMAND(disable_server);
 COMMAND(set_server);

@@ -3,6 +3,7 @@
 
 #include "admin/command.h"
 #include "admin/info_table.h"
+#include "admin/relay_reasons.h"
 #include "relay/engine.h"
 
 static const char *engine_refusal(const struct instance *instance, unsigned engine)
@@ -37,19 +38,36 @@ static void engine_print(struct command *command, unsigned engine)
 }
 
 /* Only what has happened, so that the answer stays short. */
-static void wire_refusals_print(struct command *command)
+static void reasons_print(struct command *command, const struct relay_reasons *reasons)
 {
-	const struct instance *instance = command->admin->instance;
-	text_grow_add(command->out, "# why wire did not take connections over\n");
-	for (enum wire_reason reason = WIRE_NO_REASON + 1; reason < WIRE_REASONS; reason++) {
-		uint64_t sum = 0;
-		for (unsigned i = 0; i < instance->workers_count; i++)
-			sum += counter_read(
-				&instance->workers[i].sessions.relay_worker.wire_refusals[reason]);
+	text_grow_printf(command->out, "# %s\n", reasons->title);
+	for (unsigned reason = reasons->first; reason < reasons->end; reason++) {
+		uint64_t sum = relay_reasons_sum(command->admin->instance, reasons, reason);
 		if (sum > 0)
-			text_grow_printf(command->out, "%s: %llu (%s)\n", wire_reason_name(reason),
-				(unsigned long long)sum, wire_reason_words(reason));
+			text_grow_printf(command->out, "%s: %llu (%s)\n", reasons->name(reason),
+				(unsigned long long)sum, reasons->words(reason));
 	}
+}
+
+static void moves_print(struct command *command)
+{
+	text_grow_add(command->out, "# why directions moved to another engine\n");
+	for (unsigned engine = 0; relay_engines[engine]; engine++) {
+		for (unsigned reason = MOVE_NO_REASON + 1; reason < MOVE_REASONS; reason++) {
+			uint64_t sum = relay_moves_sum(command->admin->instance, engine, reason);
+			if (sum > 0)
+				text_grow_printf(command->out, "%s/%s: %llu (%s)\n",
+					relay_engines[engine]->name, move_reason_name(reason),
+					(unsigned long long)sum, move_reason_words(reason));
+		}
+	}
+}
+
+/* A part for each engine in the kernel that serves here. */
+static bool is_served(const struct instance *instance, const struct relay_reasons *reasons)
+{
+	bool is_wire = strncmp(reasons->metric, "wire", 4) == 0;
+	return is_wire ? instance->wire != NULL : instance->sockmaps != NULL;
 }
 
 COMMAND(show_relay)
@@ -58,14 +76,17 @@ COMMAND(show_relay)
 		command->out, "# engine now ever bytes moves_in refusals packets retransmits availability\n");
 	for (unsigned engine = 0; relay_engines[engine]; engine++)
 		engine_print(command, engine);
-	if (command->admin->instance->wire != NULL)
-		wire_refusals_print(command);
+	moves_print(command);
+	for (size_t i = 0; i < relay_reasons_count; i++)
+		if (is_served(command->admin->instance, &relay_reasons[i]))
+			reasons_print(command, &relay_reasons[i]);
 	text_grow_add(command->out, "# what the engines hold\n");
 	for (size_t i = 0; i < info_fields_count; i++) {
 		const char *name = info_fields[i].name;
 		struct stat_value value = {.type = STAT_NONE};
 		if (strncmp(name, "Relay", 5) != 0 && strncmp(name, "Wire", 4) != 0 &&
-			strncmp(name, "Pipes", 5) != 0 && strcmp(name, "Maxpipes") != 0)
+			strncmp(name, "Sockmap", 7) != 0 && strncmp(name, "Pipes", 5) != 0 &&
+			strcmp(name, "Maxpipes") != 0)
 			continue;
 		info_fields[i].get(command->admin, &value);
 		text_grow_printf(command->out, "%s: ", name);

@@ -6,17 +6,22 @@
 #include "backend/balancer.h"
 #include "base/clock.h"
 #include "base/lookup.h"
+#include "check/check.h"
+#include "check/check_status.h"
 
 enum { WEIGHT_MAX = 256 };
 
 static const struct lookup server_states[] = {
 	{"ready", SERVER_READY}, {"drain", SERVER_DRAIN}, {"maint", SERVER_MAINT}};
 
+static const struct lookup server_healths[] = {
+	{"up", CHECK_FORCED_UP}, {"stopping", CHECK_FORCED_STOPPING}, {"down", CHECK_FORCED_DOWN}};
+
 COMMAND(enable_server)
 {
 	struct server *server = command_server(command, command_argument(command, 0));
 	if (server)
-		server_set_admin(server, SERVER_READY);
+		check_set_admin(server, SERVER_READY);
 	return COMMAND_DONE;
 }
 
@@ -24,7 +29,7 @@ COMMAND(disable_server)
 {
 	struct server *server = command_server(command, command_argument(command, 0));
 	if (server)
-		server_set_admin(server, SERVER_MAINT);
+		check_set_admin(server, SERVER_MAINT);
 	return COMMAND_DONE;
 }
 
@@ -51,23 +56,96 @@ static enum command_progress weight_set(struct command *command, struct server *
 	return COMMAND_DONE;
 }
 
-COMMAND(set_server)
+static enum command_progress check_switch(struct command *command, enum check_kind kind, bool is_enabled)
 {
-	int state = SERVER_READY;
 	struct server *server = command_server(command, command_argument(command, 0));
-	const char *what = command_argument(command, 1);
-	const char *value = command_argument(command, 2);
 	if (!server)
 		return COMMAND_DONE;
-	if (what && strcmp(what, "weight") == 0)
-		return weight_set(command, server, value);
-	if (!what || strcmp(what, "state") != 0)
-		return command_reply(command, "usage: set server <backend>/<server> state | weight <value>");
+	if (check_enable(server, kind, is_enabled) < 0)
+		text_grow_printf(command->out, "%s not configured on this server, cannot %s it.\n",
+			kind == CHECK_HEALTH ? "Health check was" : "Agent was",
+			is_enabled ? "enable" : "disable");
+	return COMMAND_DONE;
+}
+
+COMMAND(enable_health)
+{
+	return check_switch(command, CHECK_HEALTH, true);
+}
+
+COMMAND(disable_health)
+{
+	return check_switch(command, CHECK_HEALTH, false);
+}
+
+COMMAND(enable_agent)
+{
+	return check_switch(command, CHECK_AGENT, true);
+}
+
+COMMAND(disable_agent)
+{
+	return check_switch(command, CHECK_AGENT, false);
+}
+
+static enum command_progress state_set(struct command *command, struct server *server, const char *value)
+{
+	int state = SERVER_READY;
 	if (!value || !lookup_value(server_states, ARRAY_LENGTH(server_states), value, &state))
 		return command_reply(
 			command, "'set server <srv> state' expects 'ready', 'drain' and 'maint'.");
-	server_set_admin(server, (enum server_admin)state);
+	check_set_admin(server, (enum server_admin)state);
 	return COMMAND_DONE;
+}
+
+static enum command_progress health_set(struct command *command, struct server *server, const char *value)
+{
+	int health = CHECK_FORCED_UP;
+	if (server->config->track)
+		return command_reply(command, "cannot change health on a tracking server.");
+	if (!value || !lookup_value(server_healths, ARRAY_LENGTH(server_healths), value, &health))
+		return command_reply(
+			command, "'set server <srv> health' expects 'up', 'stopping', or 'down'.");
+	check_force_health(server, (enum check_forced)health);
+	return COMMAND_DONE;
+}
+
+static enum command_progress agent_set(struct command *command, struct server *server, const char *value)
+{
+	int health = CHECK_FORCED_UP;
+	if (server->config->track)
+		return command_reply(command, "cannot change health on a tracking server.");
+	if (!server->config->agent.is_on)
+		return command_reply(command, "agent checks are not enabled on this server.");
+	if (!value || !lookup_value(server_healths, ARRAY_LENGTH(server_healths), value, &health) ||
+		health == CHECK_FORCED_STOPPING)
+		return command_reply(command, "'set server <srv> agent' expects 'up' or 'down'.");
+	check_force_agent(server, health == CHECK_FORCED_UP);
+	return COMMAND_DONE;
+}
+
+static const struct {
+	const char *name;
+	enum command_progress (*set)(struct command *command, struct server *server, const char *value);
+} server_settings[] = {
+	{"agent", agent_set},
+	{"health", health_set},
+	{"state", state_set},
+	{"weight", weight_set},
+};
+
+COMMAND(set_server)
+{
+	struct server *server = command_server(command, command_argument(command, 0));
+	const char *what = command_argument(command, 1);
+	if (!server)
+		return COMMAND_DONE;
+	for (size_t i = 0; what && i < ARRAY_LENGTH(server_settings); i++) {
+		if (strcmp(server_settings[i].name, what) == 0)
+			return server_settings[i].set(command, server, command_argument(command, 2));
+	}
+	return command_reply(
+		command, "usage: set server <backend>/<server> agent | health | state | weight <value>");
 }
 
 COMMAND(set_weight)
@@ -105,12 +183,15 @@ static void server_print_address(const struct server *server, char *ret_host, si
 	*ret_port = endpoint.port;
 }
 
-/* HAProxy's numbers: 0 is stopped, 2 running. */
+/* HAProxy's numbers: 0 is stopped, 2 running, 3 stopping. */
 static unsigned operational_state(const struct server *server)
 {
 	bool is_up = __atomic_load_n(&server->is_up, __ATOMIC_RELAXED);
 	enum server_admin admin = __atomic_load_n(&server->admin, __ATOMIC_RELAXED);
-	return is_up && admin != SERVER_MAINT ? 2 : 0;
+	bool is_stopping = __atomic_load_n(&server->is_stopping, __ATOMIC_RELAXED);
+	if (!is_up || admin == SERVER_MAINT)
+		return 0;
+	return is_stopping ? 3 : 2;
 }
 
 /* HAProxy's bits: forced maintenance, maintenance by configuration, forced drain, no address. */
@@ -130,6 +211,39 @@ static unsigned admin_state(const struct server *server)
 	return 0;
 }
 
+/* HAProxy's bits of a check: under way, configured, enabled, resting; an agent's. */
+static unsigned check_bits(const struct server *server, enum check_kind kind)
+{
+	enum { RUNNING = 1, CONFIGURED = 2, ENABLED = 4, PAUSED = 8, AGENT = 16 };
+	struct check_view view;
+	if (!check_view(server, kind, &view))
+		return 0;
+	return (view.is_running ? RUNNING : 0) | CONFIGURED | (view.is_enabled ? ENABLED : 0) |
+		(view.is_paused ? PAUSED : 0) | (kind == CHECK_AGENT ? AGENT : 0);
+}
+
+static void address_print_or_dash(const struct address *address, struct text_grow *out)
+{
+	char host[ADDRESS_TEXT_MAX] = "-";
+	struct endpoint endpoint;
+	if (address->len > 0) {
+		endpoint_from_address(address, &endpoint);
+		endpoint_print_host(&endpoint, host, sizeof(host));
+	}
+	text_grow_add(out, host);
+}
+
+/* srv_check_status to srv_agent_state. */
+static void checks_print(const struct server *server, struct text_grow *out)
+{
+	struct check_view view = {.status = CHECK_INITIAL};
+	bool is_counted = check_view(server, CHECK_HEALTH, &view) && !view.is_paused;
+	unsigned value = is_counted ? view.value : 0;
+	const struct check_status_row *row = check_status_row(view.status);
+	text_grow_printf(out, "%u %u %u %u %u", row->number, (unsigned)row->result, value,
+		check_bits(server, CHECK_HEALTH), check_bits(server, CHECK_AGENT));
+}
+
 static void server_state_print(struct command *command, const struct server *server)
 {
 	char host[ADDRESS_TEXT_MAX];
@@ -145,7 +259,12 @@ static void server_state_print(struct command *command, const struct server *ser
 		server->config->name, host);
 	text_grow_printf(command->out, "%u %u %u %u %llu ", operational_state(server), admin_state(server),
 		weight, server->config->weight, (unsigned long long)age);
-	text_grow_printf(command->out, "1 0 2 0 0 0 0 %s %u - 0 0 - - 0\n", fqdn, port);
+	checks_print(server, command->out);
+	text_grow_printf(command->out, " 0 0 %s %u - 0 %u ", fqdn, port, server->config->check.port);
+	address_print_or_dash(&server->config->check.address, command->out);
+	text_grow_add(command->out, " ");
+	address_print_or_dash(&server->config->agent.address, command->out);
+	text_grow_printf(command->out, " %u\n", server->config->agent.port);
 }
 
 static void server_conn_print(struct command *command, const struct server *server)

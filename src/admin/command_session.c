@@ -262,7 +262,7 @@ static const char *direction_wait(const struct session_copy *copy, enum relay_si
 		return "not relaying";
 	if (view->is_ended[from])
 		return "ended";
-	if (view->held[from] > 0 || view->is_target_shut[from] ||
+	if (view->held[from] > 0 || view->queued[from] > 0 || view->is_target_shut[from] ||
 		(target->unsent_bytes > 0 && copy->sockets[from].unread_bytes > 0))
 		return from == RELAY_CLIENT ? "the server reads slower than the client sends"
 					    : "the client reads slower than the server sends";
@@ -274,10 +274,15 @@ static const char *direction_wait(const struct session_copy *copy, enum relay_si
 static void direction_print(const struct session_copy *copy, enum relay_side from, struct text_grow *out)
 {
 	const struct session_view *view = &copy->view;
-	text_grow_printf(out, "  %s: engine=%s moves=%u bytes=%llu held=%u idle=%llums (%s)\n",
-		from == RELAY_CLIENT ? "in" : "out", or_none(view->engines[from], "-"), view->moves[from],
-		(unsigned long long)view->bytes[from], view->held[from],
-		(unsigned long long)view->idle_ms[from], direction_wait(copy, from));
+	text_grow_printf(out,
+		"  %s: engine=%s since=%llums moves=%u why=%s bytes=%llu held=%u queued=%u idle=%llums (%s)\n",
+		from == RELAY_CLIENT ? "in" : "out", or_none(view->engines[from], "-"),
+		(unsigned long long)view->engine_ms[from], view->moves[from],
+		or_none(view->move_reasons[from], "-"), (unsigned long long)view->bytes[from],
+		view->held[from], view->queued[from], (unsigned long long)view->idle_ms[from],
+		direction_wait(copy, from));
+	if (view->away_words[from][0] != '\0')
+		text_grow_printf(out, "      not by sockmap: %s\n", view->away_words[from]);
 	if (view->packets[from].packets > 0)
 		text_grow_printf(out, "      packets=%llu retransmits=%llu\n",
 			(unsigned long long)view->packets[from].packets,

@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "bpf/sockmap.h"
 #include "relay/engine.h"
 #include "relay/wire_hub.h"
+#include "worker/instance_sockmap.h"
 
 #define INFO_GETTER(name) static void get_##name(const struct admin *admin, struct stat_value *value)
 
@@ -289,6 +291,21 @@ INFO_GETTER(wire_entries_max)
 	stat_set_number(value, STAT_U64, wire != NULL ? wire_hub_entries_max(wire) : 0);
 }
 
+INFO_GETTER(sockmap_pairs)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < admin->instance->workers_count; i++)
+		sum += counter_read(&admin->instance->workers[i].sessions.relay_worker.sockmap_pairs);
+	stat_set_number(value, STAT_U64, sum);
+}
+
+INFO_GETTER(sockmap_pairs_max)
+{
+	const struct sockmap_table *table = instance_sockmap_table(admin->instance, 0);
+	uint64_t pairs = table != NULL ? sockmap_table_pairs_max(table) : 0;
+	stat_set_number(value, STAT_U64, pairs * admin->instance->workers_count);
+}
+
 INFO_GETTER(wire_false_resets)
 {
 	uint64_t sum = 0;
@@ -405,6 +422,8 @@ const struct info_field info_fields[] = {
 	{"WireConnections", "MGP", "wire_connections", "Connections in the table of the wire engine, those that linger included.", get_wire_entries, true},
 	{"WireConnectionsMax", "CLP", "wire_connections_limit", "Places in that table; 0 without the engine.", get_wire_entries_max, true},
 	{"WireFalseResets", "MCP", "wire_false_resets_total", "Resets of connections on the wire that the receiver did not believe.", get_wire_false_resets, true},
+	{"SockmapConnections", "MGP", "sockmap_connections", "Connections in the tables of the sockmap engine.", get_sockmap_pairs, true},
+	{"SockmapConnectionsMax", "CLP", "sockmap_connections_limit", "Places in those tables; 0 without the engine.", get_sockmap_pairs_max, true},
 	{"AcceptExhausted", "MCP", "accept_exhausted_total", "Times accepting paused for want of descriptors or memory.", get_exhausted, true},
 	{"SourcePortsMissed", "MCP", "source_ports_missed_total", "Connections to servers, retries included, for which no source port was free.", get_source_ports_missed, true},
 	{"SessionsRefused", "MCP", "sessions_refused_total", "Sessions for which there was no memory.", get_sessions_refused, true},

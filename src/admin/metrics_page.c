@@ -1,6 +1,7 @@
 /* Writes the metrics pages.  A part is a table, a row one metric of it; lines of
  * one metric stay together, as the format demands. */
 #include "admin/metrics_page.h"
+#include "admin/relay_reasons.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "admin/info_table.h"
 #include "admin/metrics_json.h"
 #include "admin/stat_table.h"
+#include "check/check.h"
+#include "check/check_status.h"
 #include "relay/engine.h"
 
 #define OURS "spliced_"
@@ -39,6 +42,8 @@ static const struct {
 static const char *const frontend_states[] = {"DOWN", "UP", NULL};
 static const char *const listener_states[] = {"WAITING", "OPEN", "FULL", NULL};
 static const char *const server_states[] = {"DOWN", "UP", "MAINT", "DRAIN", "NOLB", NULL};
+static const char *const check_states[] = {"HANA", "SOCKERR", "L4OK", "L4TOUT", "L4CON", "L6OK", "L6TOUT",
+	"L6RSP", "L7TOUT", "L7RSP", "L7OK", "L7OKC", "L7STS", NULL};
 
 static const char *prefix_of(const struct admin *admin)
 {
@@ -107,17 +112,31 @@ static const char *state_of(const struct stat_object *object)
 	return status;
 }
 
-static void status_print(
-	const char *metric, const struct stat_object *object, const char *prefix, struct text_grow *out)
+/* One line for each state there is: 1 for the one it is in. */
+struct state_set {
+	const char *const *known;
+	const char *now;
+};
+
+static void states_print(const char *name, const struct stat_object *object, const struct state_set *states,
+	struct text_grow *out)
 {
-	const char *state = state_of(object);
-	for (const char *const *known = states_of(object->kind); *known; known++) {
-		text_grow_printf(out, "%s%s{", prefix, metric);
+	for (const char *const *known = states->known; *known; known++) {
+		text_grow_printf(out, "%s{", name);
 		labels_print(object, out);
-		/* A server may say more, like "UP 1/3". */
-		text_grow_printf(
-			out, ",state=\"%s\"} %d\n", *known, strncmp(state, *known, strlen(*known)) == 0);
+		text_grow_printf(out, ",state=\"%s\"} %d\n", *known, strcmp(states->now, *known) == 0);
 	}
+}
+
+/* The last result counts, whether or not another check is under way. */
+static void status_print(const char *name, const struct stat_object *object, const struct stat_value *value,
+	struct text_grow *out)
+{
+	struct state_set states = {states_of(object->kind), state_of(object)};
+	if (strstr(name, "check_status"))
+		states = (struct state_set){
+			check_states, value->string[0] == '*' ? value->string + 2 : value->string};
+	states_print(name, object, &states, out);
 }
 
 /* The head of a metric stands before its first line; without a line there is none. */
@@ -142,7 +161,11 @@ static void object_print(struct metrics_page *page, const char *metric, const st
 		return;
 	head_print_once(page, metric, column, out);
 	if (value.type == STAT_STRING) {
-		status_print(metric, object, prefix, out);
+		char name[128];
+		struct text text;
+		text_init(&text, name, sizeof(name));
+		text_printf(&text, "%s%s", prefix, metric);
+		status_print(name, object, &value, out);
 		return;
 	}
 	text_grow_printf(out, "%s%s{", prefix, metric);
@@ -204,6 +227,37 @@ static bool aggregate_print(struct metrics_page *page, struct text_grow *out)
 	return page->object >= page->admin->objects.count;
 }
 
+static unsigned servers_with_result(const struct backend *backend, const char *result)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < backend->servers_count; i++) {
+		struct check_view view;
+		count += check_view(&backend->servers[i], CHECK_HEALTH, &view) &&
+			strcmp(check_status_row(view.status)->name, result) == 0;
+	}
+	return count;
+}
+
+/* And how many's last checks had each result. */
+static bool results_print(struct metrics_page *page, struct text_grow *out)
+{
+	const char *prefix = prefix_of(page->admin);
+	if (page->object == 0)
+		head_print(prefix, "backend_agg_check_status", "gauge",
+			"Servers of the backend, by the result of their last health check.", out);
+	while (page->object < page->admin->objects.count && out->len < METRICS_CHUNK_BYTES) {
+		const struct stat_object *object = &page->admin->objects.rows[page->object++];
+		for (const char *const *result = check_states; object->kind == STAT_BACKEND && *result;
+			result++) {
+			text_grow_printf(out, "%sbackend_agg_check_status{", prefix);
+			labels_print(object, out);
+			text_grow_printf(out, ",state=\"%s\"} %u\n", *result,
+				servers_with_result(object->backend, *result));
+		}
+	}
+	return page->object >= page->admin->objects.count;
+}
+
 static void info_print(const struct metrics_page *page, struct text_grow *out)
 {
 	char metric[128];
@@ -255,19 +309,28 @@ static void engine_available_print(const struct metrics_page *page, struct text_
 	}
 }
 
-static void wire_refusals_print(const struct metrics_page *page, struct text_grow *out)
+static void reasons_print(
+	const struct metrics_page *page, const struct relay_reasons *reasons, struct text_grow *out)
 {
 	const struct instance *instance = page->admin->instance;
-	head_print(OURS, "wire_refusals_total", "counter",
-		"Times that the wire engine did not take a connection over, by why.", out);
-	for (enum wire_reason reason = WIRE_NO_REASON + 1; reason < WIRE_REASONS; reason++) {
-		uint64_t sum = 0;
-		for (unsigned i = 0; i < instance->workers_count; i++)
-			sum += counter_read(
-				&instance->workers[i].sessions.relay_worker.wire_refusals[reason]);
-		text_grow_printf(out, "%swire_refusals_total{reason=\"%s\"} %llu\n", OURS,
-			wire_reason_name(reason), (unsigned long long)sum);
-	}
+	head_print(OURS, reasons->metric, "counter", reasons->sentence, out);
+	for (unsigned reason = reasons->first; reason < reasons->end; reason++)
+		text_grow_printf(out, "%s%s{%s=\"%s\"} %llu\n", OURS, reasons->metric, reasons->label,
+			reasons->name(reason),
+			(unsigned long long)relay_reasons_sum(instance, reasons, reason));
+}
+
+static void moves_print(const struct metrics_page *page, struct text_grow *out)
+{
+	const struct instance *instance = page->admin->instance;
+	head_print(OURS, "relay_moves_by_reason_total", "counter",
+		"Directions that moved to the engine from another one, by why.", out);
+	for (unsigned engine = 0; relay_engines[engine]; engine++)
+		for (unsigned reason = MOVE_NO_REASON + 1; reason < MOVE_REASONS; reason++)
+			text_grow_printf(out,
+				"%srelay_moves_by_reason_total{engine=\"%s\",reason=\"%s\"} %llu\n", OURS,
+				relay_engines[engine]->name, move_reason_name(reason),
+				(unsigned long long)relay_moves_sum(instance, engine, reason));
 }
 
 static void closes_print(const struct metrics_page *page, struct text_grow *out)
@@ -300,6 +363,7 @@ enum metrics_part {
 	PART_WIRE_REFUSALS,
 	PART_CLOSES,
 	PART_AGGREGATE,
+	PART_RESULTS,
 	PART_KINDS, /* as many parts as there are kinds */
 };
 
@@ -315,6 +379,7 @@ static size_t part_rows(unsigned part)
 	case PART_WIRE_REFUSALS:
 	case PART_CLOSES:
 	case PART_AGGREGATE:
+	case PART_RESULTS:
 		return 1;
 	}
 	return stat_columns_count;
@@ -337,13 +402,17 @@ static bool row_print(struct metrics_page *page, struct text_grow *out)
 		engine_available_print(page, out);
 		return true;
 	case PART_WIRE_REFUSALS:
-		wire_refusals_print(page, out);
+		moves_print(page, out);
+		for (size_t i = 0; i < relay_reasons_count; i++)
+			reasons_print(page, &relay_reasons[i], out);
 		return true;
 	case PART_CLOSES:
 		closes_print(page, out);
 		return true;
 	case PART_AGGREGATE:
 		return aggregate_print(page, out);
+	case PART_RESULTS:
+		return results_print(page, out);
 	}
 	unsigned kind = page->part - PART_KINDS;
 	return column_print(page, kinds[kind].kind, kinds[kind].name, out);

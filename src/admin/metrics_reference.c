@@ -4,6 +4,7 @@
 
 #include "admin/info_table.h"
 #include "admin/metrics_page.h"
+#include "admin/relay_reasons.h"
 #include "admin/stat_table.h"
 #include "session/close_reason.h"
 
@@ -52,7 +53,9 @@ static void kind_print(FILE *out, size_t kind)
 	if (kinds[kind].kind == STAT_BACKEND)
 		fprintf(out,
 			"| `backend_agg_server_status` | gauge | – | Servers of the backend, by their status "
-			"(label `state`). |\n");
+			"(label `state`). |\n"
+			"| `backend_agg_check_status` | gauge | – | Servers of the backend, by the result of their "
+			"last health check (label `state`). |\n");
 }
 
 static void process_print(FILE *out)
@@ -80,15 +83,24 @@ static void relay_print(FILE *out)
 	fprintf(out, "| `relay_available` | gauge | 1 when this kernel can run the engine. |\n");
 }
 
-static void wire_refusals_print(FILE *out)
+static void reasons_print(const struct relay_reasons *reasons, FILE *out)
 {
 	fprintf(out,
-		"\n## Why wire did not take a connection over\n\n`spliced_wire_refusals_total`, a counter with the label "
-		"`reason`. What is for good is not tried again\nfor the same connection.\n\n"
-		"| reason | for good | meaning |\n|---|---|---|\n");
-	for (enum wire_reason reason = WIRE_NO_REASON + 1; reason < WIRE_REASONS; reason++)
-		fprintf(out, "| `%s` | %s | %s |\n", wire_reason_name(reason),
-			wire_reason_is_final(reason) ? "yes" : "", wire_reason_words(reason));
+		"\n`spliced_%s`, a counter with the label `%s`. %s\n\n| %s | for good | meaning |\n|---|---|---|\n",
+		reasons->metric, reasons->label, reasons->sentence, reasons->label);
+	for (unsigned reason = reasons->first; reason < reasons->end; reason++)
+		fprintf(out, "| `%s` | %s | %s |\n", reasons->name(reason),
+			reasons->is_final != NULL && reasons->is_final(reason) ? "yes" : "",
+			reasons->words(reason));
+}
+
+static void moves_print(FILE *out)
+{
+	fprintf(out,
+		"\n## Why directions move\n\n`spliced_relay_moves_by_reason_total`, a counter with the labels `engine`, the one moved to, and\n"
+		"`reason`:\n\n| reason | meaning |\n|---|---|\n");
+	for (unsigned reason = MOVE_NO_REASON + 1; reason < MOVE_REASONS; reason++)
+		fprintf(out, "| `%s` | %s |\n", move_reason_name(reason), move_reason_words(reason));
 }
 
 static void closes_print(FILE *out)
@@ -125,7 +137,11 @@ void admin_metrics_reference_print(FILE *out)
 	fputs(head, out);
 	process_print(out);
 	relay_print(out);
-	wire_refusals_print(out);
+	moves_print(out);
+	fprintf(out,
+		"\n## Why engines in the kernel do not carry\n\nWhat is for good is not tried again for the same connection.\n");
+	for (size_t i = 0; i < relay_reasons_count; i++)
+		reasons_print(&relay_reasons[i], out);
 	closes_print(out);
 	for (size_t kind = 0; kind < ARRAY_LENGTH(kinds); kind++)
 		kind_print(out, kind);

@@ -166,7 +166,12 @@ int metrics_server_create(struct admin *admin, struct metrics_server **ret_serve
 {
 	char name[ADDRESS_TEXT_MAX];
 	struct admin_socket_options options = {
-		.address = admin->global->metrics_address, .mode = -1, .uid = -1, .gid = -1};
+		.address = admin->global->metrics_address,
+		.mode = -1,
+		.uid = -1,
+		.gid = -1,
+		.bound_before = admin->instance->bound_before,
+	};
 	struct metrics_server *server = calloc(1, sizeof(*server));
 	if (!server)
 		return -ENOMEM;
@@ -187,6 +192,20 @@ int metrics_server_create(struct admin *admin, struct metrics_server **ret_serve
 	server_run(server);
 	*ret_server = server;
 	return 0;
+}
+
+int metrics_server_offer(const struct metrics_server *server, struct socket_set *set)
+{
+	return server ? admin_socket_offer(&server->listening, set) : 0;
+}
+
+void metrics_server_leave(struct metrics_server *server)
+{
+	if (!server || !server->daemon || server->listening.fd < 0)
+		return;
+	/* The library has it in its epoll set, which goes by the open file that others have too. */
+	if (MHD_quiesce_daemon(server->daemon) != MHD_INVALID_SOCKET)
+		admin_socket_close(&server->listening);
 }
 
 /* The daemon closes the listening socket it was given. */

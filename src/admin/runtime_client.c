@@ -62,7 +62,8 @@ static void client_close(struct runtime_client *client)
 	char unread[4096];
 	size_t left = FAREWELL_READ_MAX;
 	ssize_t len = 1;
-	loop_watch_remove(client->loop, &client->watch, true);
+	/* A master may have it open as well. */
+	loop_watch_remove(client->loop, &client->watch, false);
 	loop_timer_cancel(client->loop, &client->timer);
 	(void)shutdown(client->fd, SHUT_WR);
 	while (left > 0 && len > 0) {
@@ -310,8 +311,10 @@ int runtime_client_create(const struct runtime_client_options *options, struct r
 	client->options = *options;
 	client->loop = options->admin->loop;
 	client->fd = fd;
-	client->session =
-		(struct command_session){.level = options->level, .timeout_ms = options->timeout_ms};
+	client->session = (struct command_session){.level = options->level,
+		.timeout_ms = options->timeout_ms,
+		.fd = fd,
+		.can_take_sockets = options->can_take_sockets};
 	client->command.admin = options->admin;
 	client->command.session = &client->session;
 	client->command.out = &client->output;
@@ -327,6 +330,11 @@ int runtime_client_create(const struct runtime_client_options *options, struct r
 		return error;
 	}
 	client_touch(client);
+	if (options->line) {
+		int len = snprintf(client->input, COMMAND_LINE_MAX, "%s\n", options->line);
+		client->input_len = len < COMMAND_LINE_MAX ? (size_t)len : 0;
+		loop_task_schedule(client->loop, &client->task);
+	}
 	*ret_client = client;
 	return 0;
 }

@@ -9,6 +9,8 @@ struct runtime_client_options {
 	struct admin *admin;
 	int fd; /* taken over */
 	enum config_runtime_level level;
+	bool can_take_sockets;
+	const char *line; /* what it has sent already, without a newline; NULL: nothing */
 	uint32_t timeout_ms;
 	/* The client is gone and its memory goes at the end of this pass; runs once,
 	 * not for runtime_client_destroy(). */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admin/runtime_client.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 enum {
@@ -41,7 +42,7 @@ static void server_watch(struct runtime_server *server)
 		bool is_live = loop_watch_is_live(&listener->watch);
 		if (is_live && !has_room)
 			loop_watch_remove(server->admin->loop, &listener->watch, false);
-		if (is_live || !has_room)
+		if (is_live || !has_room || listener->listening.fd < 0)
 			continue;
 		int error = loop_watch_add(server->admin->loop, &listener->watch, listener->listening.fd,
 			LOOP_READABLE | LOOP_LEVEL, on_listener_ready);
@@ -65,23 +66,31 @@ static void on_gone(void *context, struct runtime_client *client)
 	server_watch(server);
 }
 
-static void client_open(struct runtime_listener *listener, int fd)
+/* What is not said is filled in. */
+static void client_open(struct runtime_server *server, struct runtime_client_options *options)
 {
-	struct runtime_server *server = listener->server;
 	struct runtime_client *client = NULL;
 	uint32_t stats_timeout = server->admin->global->stats_timeout_ms;
-	struct runtime_client_options options = {
-		.admin = server->admin,
-		.fd = fd,
-		.level = listener->config->level,
-		.timeout_ms = stats_timeout > 0 ? stats_timeout : TIMEOUT_MS,
-		.on_gone = on_gone,
-		.context = server,
-	};
-	if (runtime_client_create(&options, &client) != 0)
+	options->admin = server->admin;
+	options->timeout_ms = stats_timeout > 0 ? stats_timeout : TIMEOUT_MS;
+	options->on_gone = on_gone;
+	options->context = server;
+	if (runtime_client_create(options, &client) != 0)
 		return;
 	list_add(&server->clients, runtime_client_node(client));
 	server->clients_count++;
+}
+
+void runtime_server_adopt(struct runtime_server *server, int fd, const char *line)
+{
+	struct runtime_client_options options = {.fd = fd, .level = CONFIG_LEVEL_ADMIN, .line = line};
+	if (server->clients_count < server->clients_max) {
+		client_open(server, &options);
+		server_watch(server);
+		return;
+	}
+	log_event(LOG_LEVEL_WARNING, "a client of the master is refused: stats maxconn is reached.");
+	fd_close(&fd);
 }
 
 static void on_listener_ready(struct loop_watch *watch, unsigned events)
@@ -92,7 +101,12 @@ static void on_listener_ready(struct loop_watch *watch, unsigned events)
 	while (server->clients_count < server->clients_max) {
 		int fd = accept4(listener->listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
-			client_open(listener, fd);
+			struct runtime_client_options options = {
+				.fd = fd,
+				.level = listener->config->level,
+				.can_take_sockets = listener->config->expose_fd_listeners,
+			};
+			client_open(server, &options);
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
@@ -109,7 +123,12 @@ static int listener_add(struct runtime_server *server, const struct config_stats
 {
 	char name[ADDRESS_TEXT_MAX];
 	struct admin_socket_options options = {
-		.address = config->address, .mode = config->mode, .uid = config->uid, .gid = config->gid};
+		.address = config->address,
+		.mode = config->mode,
+		.uid = config->uid,
+		.gid = config->gid,
+		.bound_before = server->admin->instance->bound_before,
+	};
 	struct runtime_listener *listener = calloc(1, sizeof(*listener));
 	if (!listener)
 		return -ENOMEM;
@@ -153,6 +172,26 @@ int runtime_server_create(struct admin *admin, struct runtime_server **ret_serve
 	return 0;
 }
 
+int runtime_server_offer(const struct runtime_server *server, struct socket_set *set)
+{
+	int error = 0;
+	for (const struct runtime_listener *listener = server ? server->listeners : NULL;
+		listener && error == 0; listener = listener->next)
+		error = admin_socket_offer(&listener->listening, set);
+	return error;
+}
+
+void runtime_server_leave(struct runtime_server *server)
+{
+	for (struct runtime_listener *listener = server ? server->listeners : NULL; listener;
+		listener = listener->next) {
+		if (listener->listening.path_inode != 0)
+			continue;
+		loop_watch_remove(server->admin->loop, &listener->watch, false);
+		admin_socket_close(&listener->listening);
+	}
+}
+
 void runtime_server_destroy(struct runtime_server *server)
 {
 	if (!server)
@@ -166,7 +205,7 @@ void runtime_server_destroy(struct runtime_server *server)
 	while (server->listeners) {
 		struct runtime_listener *listener = server->listeners;
 		server->listeners = listener->next;
-		loop_watch_remove(server->admin->loop, &listener->watch, true);
+		loop_watch_remove(server->admin->loop, &listener->watch, false);
 		admin_socket_close(&listener->listening);
 		free(listener);
 	}

@@ -7,6 +7,7 @@
 #include "admin/stat_table.h"
 #include "backend/balancer.h"
 #include "base/clock.h"
+#include "check/check.h"
 
 STAT_GETTER(proxy_name)
 {
@@ -104,7 +105,12 @@ STAT_GETTER(sessions_limit)
 STAT_GETTER(status)
 {
 	(void)now_ms;
-	stat_set_string(value, stat_object_status(object));
+	if (object->kind != STAT_SERVER) {
+		stat_set_string(value, stat_object_status(object));
+		return;
+	}
+	value->type = STAT_STRING;
+	check_state_print(object->server, value->string, sizeof(value->string));
 }
 
 static uint32_t server_weight(const struct server *server)
@@ -172,11 +178,20 @@ STAT_GETTER(backup)
 }
 
 /* Servers that are never checked do not go down. */
+static bool goes_down(const struct server *server)
+{
+	while (server->followed)
+		server = server->followed;
+	return server->check != NULL;
+}
+
 STAT_GETTER(down_count)
 {
 	(void)now_ms;
 	if (object->kind == STAT_BACKEND)
 		stat_set_number(value, STAT_U64, object->down_count);
+	else if (goes_down(object->server))
+		stat_set_number(value, STAT_U64, stat_wall_read(&object->server->down_count));
 }
 
 static uint64_t seconds_since(uint64_t wall_us)
@@ -194,12 +209,24 @@ STAT_GETTER(last_change)
 	stat_set_number(value, STAT_U32, seconds_since(changed));
 }
 
+static uint64_t server_down_us(const struct server *server)
+{
+	uint64_t ended_us = stat_wall_read(&server->down_us);
+	bool is_away = !__atomic_load_n(&server->is_up, __ATOMIC_RELAXED) ||
+		__atomic_load_n(&server->admin, __ATOMIC_RELAXED) == SERVER_MAINT;
+	return ended_us +
+		(is_away ? seconds_since(stat_wall_read(&server->state_changed_wall_us)) * 1000000 : 0);
+}
+
 STAT_GETTER(downtime)
 {
 	(void)now_ms;
 	uint64_t down_us = object->down_us;
-	if (object->kind != STAT_BACKEND)
+	if (object->kind != STAT_BACKEND) {
+		if (goes_down(object->server))
+			stat_set_number(value, STAT_U32, server_down_us(object->server) / 1000000);
 		return;
+	}
 	if (!object->was_up)
 		down_us += seconds_since(object->changed_wall_us) * 1000000;
 	stat_set_number(value, STAT_U32, down_us / 1000000);

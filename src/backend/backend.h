@@ -34,6 +34,9 @@ struct backend {
 	 * state, without the lock; the state may have changed again meanwhile. */
 	void (*on_server_event)(struct server *server, enum server_event event, void *context);
 	void *event_context;
+	/* Set before use; NULL: nobody.  Any thread: as many connects have failed in a row as
+	 * the server's error-limit. */
+	void (*on_server_errors)(struct server *server);
 };
 
 int backend_create(
@@ -111,7 +114,7 @@ uint32_t backend_tick_ms(const struct backend *backend);
 
 /* A server takes new sessions: ready, up, weight > 0 (weight 0 serves none). */
 bool server_is_usable(const struct server *server);
-/* What show stat prints: "UP", "DOWN", "MAINT", "DRAIN", "no check" (up, never checked). */
+/* "UP", "DOWN", "MAINT", "DRAIN", "NOLB" (stopping), "no check" (up, never checked). */
 const char *server_state_name(const struct server *server);
 /* The weight in force, rounded up: less than what was set during a slow start. */
 uint32_t server_weight_now(const struct server *server);
@@ -136,6 +139,10 @@ void server_set_weight(struct server *server, uint32_t weight);
 void server_set_maxconn(struct server *server, uint32_t maxconn);
 void server_set_admin(struct server *server, enum server_admin admin);
 void server_set_up(struct server *server, bool is_up);
+/* Up, but takes no new sessions until it is set up again. */
+void server_set_stopping(struct server *server);
+/* A session could connect to it, or could not.  Any thread; cheap. */
+void server_observe(struct server *server, bool is_connected);
 
 void backend_counters(const struct backend *backend, struct traffic_counters *ret_total);
 void server_counters(const struct server *server, struct traffic_counters *ret_total);

@@ -14,10 +14,10 @@ void server_init(struct server *server, struct backend *backend, const struct co
 	server->index = (unsigned)(server - backend->servers);
 	server->address = config->address;
 	server->is_unresolved = config->naming.is_unresolved;
-	server->own = (struct server_status){config->is_disabled ? SERVER_MAINT : SERVER_READY, true};
+	server->own = (struct server_status){config->is_disabled ? SERVER_MAINT : SERVER_READY, true, false};
 	server->admin = server->is_unresolved ? SERVER_MAINT : server->own.admin;
 	server->is_up = true;
-	server->tracked = (struct server_status){SERVER_READY, true};
+	server->tracked = (struct server_status){SERVER_READY, true, false};
 	server->weight = config->weight < SERVER_WEIGHT_MAX ? config->weight : SERVER_WEIGHT_MAX;
 	server->maxconn = config->maxconn;
 	server->state_changed_wall_us = clock_wall_us();
@@ -35,6 +35,11 @@ static bool is_up_read(const struct server *server)
 	return __atomic_load_n(&server->is_up, __ATOMIC_RELAXED);
 }
 
+static bool is_stopping_read(const struct server *server)
+{
+	return __atomic_load_n(&server->is_stopping, __ATOMIC_RELAXED);
+}
+
 static bool was_checked_read(const struct server *server)
 {
 	return __atomic_load_n(&server->was_checked, __ATOMIC_RELAXED);
@@ -47,7 +52,8 @@ static uint32_t weight_read(const struct server *server)
 
 bool server_is_usable(const struct server *server)
 {
-	return admin_read(server) == SERVER_READY && is_up_read(server) && weight_read(server) > 0;
+	return admin_read(server) == SERVER_READY && is_up_read(server) && !is_stopping_read(server) &&
+		weight_read(server) > 0;
 }
 
 const char *server_state_name(const struct server *server)
@@ -59,6 +65,8 @@ const char *server_state_name(const struct server *server)
 		return "DOWN";
 	if (admin == SERVER_DRAIN || weight_read(server) == 0)
 		return "DRAIN";
+	if (is_stopping_read(server))
+		return "NOLB";
 	return was_checked_read(server) ? "UP" : "no check";
 }
 
@@ -112,7 +120,7 @@ static void times_count_locked(struct server *server, bool was_away, bool was_up
 
 enum change { CHANGE_NONE, CHANGE_WITHIN, CHANGE_AWAY, CHANGE_BACK };
 
-/* The only place where admin and is_up change: to the worse of its own and what it
+/* The only place where admin, is_up and is_stopping change: to the worse of its own and what it
  * tracks. */
 static enum change state_settle_locked(struct server *server)
 {
@@ -121,11 +129,13 @@ static enum change state_settle_locked(struct server *server)
 	bool is_up = own->is_up && tracked->is_up;
 	if (server->is_unresolved)
 		admin = SERVER_MAINT;
+	bool is_stopping = is_up && (own->is_stopping || tracked->is_stopping);
 	bool was_away = is_away(server), was_up = server->is_up;
-	if (server->admin == admin && server->is_up == is_up)
+	if (server->admin == admin && server->is_up == is_up && server->is_stopping == is_stopping)
 		return CHANGE_NONE;
 	__atomic_store_n(&server->admin, admin, __ATOMIC_RELAXED);
 	__atomic_store_n(&server->is_up, is_up, __ATOMIC_RELAXED);
+	__atomic_store_n(&server->is_stopping, is_stopping, __ATOMIC_RELAXED);
 	times_count_locked(server, was_away, was_up);
 	if (is_away(server))
 		server_slowstart_end_locked(server);
@@ -155,7 +165,8 @@ void server_trackers_update(const struct server *server)
 {
 	for (struct server *tracker = server->trackers; tracker; tracker = tracker->tracker_next) {
 		backend_lock(tracker->backend);
-		tracker->tracked = (struct server_status){admin_read(server), is_up_read(server)};
+		tracker->tracked = (struct server_status){
+			admin_read(server), is_up_read(server), is_stopping_read(server)};
 		if (was_checked_read(server))
 			__atomic_store_n(&tracker->was_checked, true, __ATOMIC_RELAXED);
 		enum change change = state_settle_locked(tracker);
@@ -173,17 +184,54 @@ void server_set_admin(struct server *server, enum server_admin admin)
 	change_tell(server, change);
 }
 
-void server_set_up(struct server *server, bool is_up)
+static void health_set(struct server *server, bool is_up, bool is_stopping)
 {
 	backend_lock(server->backend);
 	bool is_first = !server->was_checked;
 	__atomic_store_n(&server->was_checked, true, __ATOMIC_RELAXED);
 	server->own.is_up = is_up;
+	server->own.is_stopping = is_stopping;
 	enum change change = state_settle_locked(server);
 	backend_unlock(server->backend);
 	change_tell(server, change);
 	if (is_first && change == CHANGE_NONE)
 		server_trackers_update(server);
+}
+
+void server_set_up(struct server *server, bool is_up)
+{
+	health_set(server, is_up, false);
+}
+
+void server_set_stopping(struct server *server)
+{
+	health_set(server, true, true);
+}
+
+void server_observe(struct server *server, bool is_connected)
+{
+	const struct config_check *config = &server->config->check;
+	if (!config->is_observing)
+		return;
+	if (is_connected) {
+		/* Read first: the line stays shared as long as all is well. */
+		if (__atomic_load_n(&server->errors_in_row, __ATOMIC_RELAXED) != 0)
+			__atomic_store_n(&server->errors_in_row, 0, __ATOMIC_RELAXED);
+		return;
+	}
+	uint32_t errors = __atomic_add_fetch(&server->errors_in_row, 1, __ATOMIC_RELAXED);
+	if (errors != config->errors_max)
+		return;
+	__atomic_store_n(&server->errors_in_row, 0, __ATOMIC_RELAXED);
+	if (server->backend->on_server_errors)
+		server->backend->on_server_errors(server);
+}
+
+void server_counters(const struct server *server, struct traffic_counters *ret_total)
+{
+	memset(ret_total, 0, sizeof(*ret_total));
+	for (unsigned i = 0; i < server->backend->workers; i++)
+		traffic_counters_add(ret_total, &server->counters[i]);
 }
 
 void server_address(const struct server *server, struct address *ret_address)
@@ -212,11 +260,4 @@ void server_set_address(struct server *server, const struct address *address)
 	enum change change = state_settle_locked(server);
 	backend_unlock(server->backend);
 	change_tell(server, change);
-}
-
-void server_counters(const struct server *server, struct traffic_counters *ret_total)
-{
-	memset(ret_total, 0, sizeof(*ret_total));
-	for (unsigned i = 0; i < server->backend->workers; i++)
-		traffic_counters_add(ret_total, &server->counters[i]);
 }

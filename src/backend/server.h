@@ -23,7 +23,10 @@ enum server_admin { SERVER_READY, SERVER_DRAIN, SERVER_MAINT };
 struct server_status {
 	enum server_admin admin;
 	bool is_up;
+	bool is_stopping; /* up, but a check says that no new sessions are wanted */
 };
+
+struct check;
 
 struct server {
 	const struct config_server *config;
@@ -34,6 +37,7 @@ struct server {
 	bool is_unresolved; /* (lock) its name has no address: in maintenance */
 	enum server_admin admin; /* (lock) in force: own's or tracked's */
 	bool is_up; /* (lock) in force; health, true without checks */
+	bool is_stopping; /* (lock) in force; only while up */
 	bool was_checked; /* (lock) health was told at least once */
 	uint32_t weight; /* (lock) as set, 0..256 */
 	uint32_t share; /* (lock) what balancing counts: the weight scaled, less in a slow start */
@@ -44,11 +48,14 @@ struct server {
 	struct rate_meter rate;
 	uint32_t rate_max;
 	uint64_t state_changed_wall_us, last_session_wall_us;
+	struct check *check; /* the control thread's; NULL: is not checked */
+	uint32_t errors_in_row; /* atomic: failed connects that are observed */
 	uint64_t down_count; /* times it went from up to down */
 	uint64_t down_us; /* time it was down or in maintenance, ended stretches only */
 
 	/* Private to the folder. */
 	struct server_status own, tracked; /* (lock) */
+	const struct server *followed; /* that it tracks; NULL: none.  As made at start, readable by all */
 	struct server *trackers, *tracker_next; /* who tracks it; as made at start */
 	uint64_t slowstart_ms; /* (lock) when its slow start began; 0: none */
 	bool is_member; /* (lock) usable and of the tier in force: primaries or backups */

@@ -22,6 +22,7 @@ void backends_link_tracking(struct backend *first)
 			CHECK(tracked && tracked != server);
 			server->tracker_next = tracked->trackers;
 			tracked->trackers = server;
+			server->followed = tracked;
 		}
 	}
 	for (struct backend *backend = first; backend; backend = backend->next)

@@ -190,6 +190,19 @@ static const char *local_parse(const char *text, struct address_spec *spec)
 	return NULL;
 }
 
+/* FileDescriptorName= of a socket unit.  One of digits alone would be a number, though a wrong one. */
+static bool is_descriptor_name(const char *text)
+{
+	bool has_letter = false;
+
+	for (const char *at = text; *at != '\0'; at++) {
+		if (*at <= ' ' || *at == ':' || *at == 0x7f)
+			return false;
+		has_letter = has_letter || *at < '0' || *at > '9';
+	}
+	return has_letter && text[0] != '-' && text[0] != '+';
+}
+
 static const char *spec_parse(const char *text, struct address_spec *spec)
 {
 	const struct address_prefix *prefix;
@@ -218,7 +231,9 @@ static const char *spec_parse(const char *text, struct address_spec *spec)
 		return local_parse(text, spec);
 	case ADDRESS_FD:
 		spec->fd = digits_parse(text, strlen(text));
-		return spec->fd < 0 ? "the file descriptor after 'fd@' is not a number" : NULL;
+		return spec->fd >= 0 || is_descriptor_name(text)
+			? NULL
+			: "after 'fd@' a number, or the name of a socket that systemd passes, is expected";
 	}
 	return "unknown kind of address";
 }

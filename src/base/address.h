@@ -38,7 +38,7 @@ enum address_kind {
 	ADDRESS_IP, /* host and ports: host may be a literal, a name, "*" or empty */
 	ADDRESS_UNIX, /* a path */
 	ADDRESS_ABSTRACT, /* abns@name, Linux abstract namespace */
-	ADDRESS_FD, /* fd@N, inherited */
+	ADDRESS_FD, /* fd@N or fd@NAME, inherited */
 };
 
 /* What the text says, before any look-up.  IP: host without brackets; families
@@ -52,7 +52,7 @@ struct address_spec {
 	uint16_t port_first, port_last;
 	bool has_port, is_port_relative;
 	int port_offset;
-	int fd;
+	int fd; /* -1: by its name */
 };
 
 /* Parses one address (no commas) as HAProxy writes them: "1.2.3.4:80", ":80",

@@ -56,3 +56,29 @@ unsigned lookup_distance(const char *a, const char *b)
 	}
 	return rows[a_len % 3][b_len];
 }
+
+/* About every fourth letter may be wrong, but not all of a short word. */
+struct lookup_nearest lookup_nearest_begin(const char *word)
+{
+	size_t len = strlen(word);
+	unsigned allowed = 1 + (unsigned)(len < 64 ? len / 4 : 16);
+
+	return (struct lookup_nearest){
+		.word = word, .word_len = len, .distance = allowed < len ? allowed + 1 : (unsigned)len};
+}
+
+void lookup_nearest_try(struct lookup_nearest *nearest, const char *name)
+{
+	size_t len = strlen(name);
+	size_t difference = len > nearest->word_len ? len - nearest->word_len : nearest->word_len - len;
+	unsigned distance;
+
+	/* The distance is never less than the difference in length. */
+	if (difference >= nearest->distance)
+		return;
+	distance = lookup_distance(name, nearest->word);
+	if (distance >= nearest->distance)
+		return;
+	nearest->distance = distance;
+	nearest->name = name;
+}

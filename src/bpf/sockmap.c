@@ -141,9 +141,7 @@ static int map_put(int map_fd, uint32_t key, int socket_fd)
 	return bpf_map_update_elem(map_fd, &key, &value, BPF_NOEXIST) == 0 ? 0 : -errno;
 }
 
-/* Waits until no verdict of the socket runs that began before: they run under its lock, and
- * so does this call. */
-static void await_verdict(int fd)
+void sockmap_verdict_await(int fd)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
@@ -206,7 +204,7 @@ void sockmap_pair_del(struct sockmap_table *table, unsigned index, const int fds
 	 * its socket's lock was free; later ones find none.  So the entry can be used for another
 	 * pair, and never do bytes go to that one's sockets. */
 	for (unsigned d = 0; d < 2; d++)
-		await_verdict(fds[d]);
+		sockmap_verdict_await(fds[d]);
 	for (unsigned d = 0; d < 2; d++) {
 		uint32_t direction = index << 1 | d;
 		(void)bpf_map_delete_elem(table->sources_fd, &direction);

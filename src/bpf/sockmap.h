@@ -78,6 +78,10 @@ void sockmap_pair_del(struct sockmap_table *table, unsigned index, const int fds
 /* OUT to PASSING.  User space must have delivered to the target all it took from the
  * source.  Returns 0, -EOPNOTSUPP (the peer has ended), or -errno. */
 int sockmap_source_add(struct sockmap_table *table, unsigned direction, int source_fd) MUST_USE;
+/* To PASS, and no verdict that redirects still runs: from here on what was redirected grows
+ * no more until the mode is set again.  Once the direction is then drained, recv() and send()
+ * need no further question; they may be noted after both. */
+void sockmap_direction_halt(struct sockmap_table *table, unsigned direction, int source_fd);
 void sockmap_direction_set_mode(struct sockmap_table *table, unsigned direction, enum sockmap_mode mode);
 /* User space has read bytes from the source; the target has accepted bytes of these. */
 void sockmap_direction_take(struct sockmap_table *table, unsigned direction, uint64_t bytes);
@@ -89,6 +93,9 @@ uint64_t sockmap_direction_unread(const struct sockmap_table *table, unsigned di
 bool sockmap_direction_settle(struct sockmap_table *table, unsigned direction);
 /* SOCKMAP_SPOILT, SOCKMAP_STUCK; 0: none.  For when it does not settle. */
 unsigned sockmap_direction_trouble(const struct sockmap_table *table, unsigned direction);
+/* How many of the bytes redirected the target has not accepted yet.  Returns 0, -ENOENT when it
+ * is gone, or -errno. */
+int sockmap_direction_pending(struct sockmap_table *table, unsigned direction, uint64_t *ret_bytes) MUST_USE;
 /* 1 when the target has accepted all that was redirected, 0 while it has not, -ENOENT
  * when it is gone.  Only while the direction passes is 1 of any duration. */
 int sockmap_direction_is_drained(struct sockmap_table *table, unsigned direction) MUST_USE;

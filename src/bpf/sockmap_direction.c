@@ -51,6 +51,12 @@ int sockmap_source_add(struct sockmap_table *table, unsigned direction, int sour
 	return error;
 }
 
+void sockmap_direction_halt(struct sockmap_table *table, unsigned direction, int source_fd)
+{
+	sockmap_direction_set_mode(table, direction, SOCKMAP_PASS);
+	sockmap_verdict_await(source_fd);
+}
+
 void sockmap_direction_set_mode(struct sockmap_table *table, unsigned direction, enum sockmap_mode mode)
 {
 	__atomic_store_n(&entry_of(table, direction)->order.mode, mode, __ATOMIC_RELEASE);
@@ -94,22 +100,32 @@ unsigned sockmap_direction_trouble(const struct sockmap_table *table, unsigned d
 	return __atomic_load_n(&entry_of(table, direction)->count.trouble, __ATOMIC_ACQUIRE);
 }
 
-int sockmap_direction_is_drained(struct sockmap_table *table, unsigned direction)
+int sockmap_direction_pending(struct sockmap_table *table, unsigned direction, uint64_t *ret_bytes)
 {
 	struct sockmap_direction *entry = entry_of(sockmap_table_check(table), direction);
 	struct sockmap_look look;
 	uint64_t redirected = load(&entry->count.redirected);
+	*ret_bytes = 0;
 	if (entry->order.drained == redirected)
-		return 1;
+		return 0;
 	int error = sockmap_target_look(table, direction, &look);
 	if (error != 0)
 		return error;
 	/* Not by TCP_INFO: its bytes_sent counts packets that a queue discipline refused, too. */
 	uint32_t handed = (uint32_t)(redirected + entry->order.sent);
-	if ((int32_t)(look.write_seq - entry->order.base - handed) < 0)
-		return 0;
-	entry->order.drained = redirected;
-	return 1;
+	int32_t missing = (int32_t)(handed - (look.write_seq - entry->order.base));
+	if (missing > 0)
+		*ret_bytes = (uint32_t)missing;
+	else
+		entry->order.drained = redirected;
+	return 0;
+}
+
+int sockmap_direction_is_drained(struct sockmap_table *table, unsigned direction)
+{
+	uint64_t bytes;
+	int error = sockmap_direction_pending(table, direction, &bytes);
+	return error != 0 ? error : bytes == 0;
 }
 
 void sockmap_direction_read(

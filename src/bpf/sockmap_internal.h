@@ -35,6 +35,10 @@ struct sockmap_table *sockmap_table_check(struct sockmap_table *table);
 int sockmap_load(struct sockmap_table *table, unsigned rules_off, char *ret_reason) MUST_USE;
 void sockmap_unload(struct sockmap_table *table);
 
+/* Waits until no verdict of the socket runs that began before: they run under its lock, and
+ * so does this call.  -1: there is none. */
+void sockmap_verdict_await(int fd);
+
 /* The direction's target as it is now.  Returns 0, -ENOENT or -errno. */
 int sockmap_target_look(
 	const struct sockmap_table *table, unsigned direction, struct sockmap_look *ret_look) MUST_USE;

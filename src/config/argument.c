@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "config/naming.h"
 #include "config/values.h"
 
@@ -53,6 +54,22 @@ int argument_address(struct parser *parser, const char *what, const char *text, 
 		return -EINVAL;
 	}
 	return argument_resolve(parser, what, &spec, spec.port_first, ret_address);
+}
+
+int argument_host(struct parser *parser, const char *what, const char *text, struct address *ret_address)
+{
+	struct address_spec spec = {.kind = ADDRESS_IP, .family = AF_UNSPEC};
+	struct text host;
+
+	text_init(&host, spec.host, sizeof(spec.host));
+	text_add(&host, text);
+	if (text[0] == '\0' || strchr(text, '/') != NULL || strchr(text, '@') != NULL || text[0] == '*' ||
+		host.is_cut) {
+		report_alert(parser, "'%s' expects an IP address or a host's name without a port, not '%s'",
+			what, text);
+		return -EINVAL;
+	}
+	return argument_resolve(parser, what, &spec, 0, ret_address);
 }
 
 /* The address itself: an IP, with or without a port or a range of ports. */

@@ -13,6 +13,10 @@ int argument_address(
 
 #define ARGUMENT_SOURCE \
 	"<address>[:<port>[-<port>]] [usesrc client|clientip|<address>[:<port>]] [interface <name>]"
+/* A host without a port, looked up; an address as it is, or a name. */
+int argument_host(
+	struct parser *parser, const char *what, const char *text, struct address *ret_address) MUST_USE;
+
 /* "source"'s arguments: address, port range, 'usesrc WHOM', 'interface NAME'.  Returns the
  * arguments taken, or -EINVAL. */
 int argument_source(struct parser *parser, const struct statement *statement,

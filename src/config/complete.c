@@ -83,8 +83,10 @@ static bool leads_to(const struct config_proxy *frontend, const struct config_pr
 {
 	if (frontend->default_backend == backend)
 		return true;
-	for (const struct config_use_backend *use = frontend->use_backends; use != NULL; use = use->next) {
-		if (use->backend == backend)
+	for (const struct config_use_backend *use = frontend->rules.use_backends; use != NULL;
+		use = use->next) {
+		/* A name that is put together may be any. */
+		if (use->backend == backend || use->parts != NULL)
 			return true;
 	}
 	return false;

@@ -25,7 +25,7 @@ struct config_global {
 	unsigned ulimit_n; /* 0: derived */
 	const char *pidfile, *user, *group, *chroot, *node, *description, *log_tag, *log_send_hostname;
 	int uid, gid; /* -1: none */
-	bool is_daemon, is_quiet;
+	bool is_daemon, is_quiet, is_master;
 	struct config_log *logs;
 	struct config_stats_socket *stats_sockets;
 	unsigned stats_maxconn; /* default 10 */
@@ -44,8 +44,12 @@ struct config_global {
 	const char *relay; /* default for proxies, "auto" */
 	const char *const *wire_interfaces; /* NULL-terminated; NULL: all */
 	unsigned wire_connections; /* 0: derived from maxconn */
+	unsigned sockmap_connections; /* 0: derived from maxconn */
 	bool has_wire_interfaces, has_wire_peer;
 	uint32_t hard_stop_after_ms; /* 0: none */
+	uint32_t hard_stop_spread_ms; /* not longer than that; 0: all at once */
 	uint32_t grace_ms;
+	unsigned spread_checks_percent; /* 0..50 */
+	uint32_t spread_checks_max_ms; /* max-spread-checks; 0: none */
 	bool is_dumpable; /* set-dumpable: the kernel may write a core file */
 };

@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config_check.h"
 #include "config/config_resolvers.h"
+#include "config/config_rule.h"
 #include "config/config_types.h"
 
 struct config_bind {
@@ -13,7 +15,7 @@ struct config_bind {
 	const char *text; /* as written, this address only */
 	const char *name; /* NULL: none */
 	struct address address; /* kind fd: len == 0 and inherited_fd set */
-	int inherited_fd; /* -1: none */
+	int inherited_fd; /* -1: none, or by the name in text */
 	unsigned id;
 	unsigned backlog; /* 0: the frontend's */
 	unsigned maxconn; /* 0: the frontend's */
@@ -54,13 +56,8 @@ struct config_server {
 	struct config_source_address source;
 	struct config_naming naming;
 	struct config_send_proxy send_proxy;
-	struct config_place place;
-};
-
-struct config_use_backend {
-	struct config_use_backend *next;
-	const char *name; /* resolved by validate: */
-	struct config_proxy *backend;
+	struct config_check check;
+	struct config_agent agent;
 	struct config_place place;
 };
 
@@ -86,6 +83,7 @@ struct config_hash {
 	enum config_hash_function function; /* not for balance source, as in HAProxy */
 	bool has_avalanche;
 	unsigned balance_factor; /* percent of the average load, 0: no bound */
+	const struct rule_expression *expression; /* instead of the key; NULL: none */
 };
 
 enum config_role { CONFIG_ROLE_FRONTEND = 1, CONFIG_ROLE_BACKEND = 2 }; /* listen: both */
@@ -95,6 +93,7 @@ struct config_proxy {
 	const char *name;
 	unsigned roles;
 	unsigned id;
+	unsigned index; /* in the list of proxies, from 0 */
 	const char *description;
 	bool is_disabled;
 
@@ -111,12 +110,13 @@ struct config_proxy {
 	bool has_nolinger, has_abortonclose;
 	bool has_smart_accept, has_smart_connect;
 
+	struct config_rules rules;
+
 	/* frontend */
 	struct config_bind *binds;
 	unsigned maxconn; /* 0: global's */
 	unsigned backlog; /* 0: maxconn */
 	unsigned rate_limit_sessions; /* per second, 0: none */
-	struct config_use_backend *use_backends;
 	const char *default_backend_name;
 	struct config_proxy *default_backend; /* a listen's is itself unless it names another */
 
@@ -131,6 +131,7 @@ struct config_proxy {
 	bool has_allbackups;
 	unsigned fullconn;
 	struct config_source_address source;
+	struct config_check_plan check;
 	struct config_place place;
 };
 

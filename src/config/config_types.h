@@ -56,7 +56,7 @@ struct config_stats_socket {
 	int mode; /* file mode, -1: umask decides */
 	int uid, gid; /* -1: unchanged */
 	enum config_runtime_level level;
-	bool expose_fd_listeners; /* accepted; used by hand-over */
+	bool expose_fd_listeners;
 	struct config_place place;
 };
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config/arena.h"
+#include "base/arena.h"
 
 struct environment {
 	struct environment_entry *entries;

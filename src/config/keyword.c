@@ -14,9 +14,9 @@
 enum { NAME_BYTES_MAX = 128 };
 
 const struct keyword_table *const keyword_tables[] = {&keywords_process, &keywords_threads, &keywords_tuning,
-	&keywords_wire, &keywords_stats, &keywords_environment, &keywords_log, &keywords_proxy,
-	&keywords_balance, &keywords_timeout, &keywords_option, &keywords_bind, &keywords_server,
-	&keywords_resolvers, NULL};
+	&keywords_wire, &keywords_sockmap, &keywords_stats, &keywords_environment, &keywords_log,
+	&keywords_proxy, &keywords_balance, &keywords_rule, &keywords_timeout, &keywords_option,
+	&keywords_check, &keywords_bind, &keywords_server, &keywords_server_check, &keywords_resolvers, NULL};
 
 /* Walks all rows; *table_at and *row_at start at 0.  NULL at the end. */
 static const struct keyword *row_next(size_t *table_at, size_t *row_at)
@@ -81,66 +81,34 @@ static bool is_first_of_two(unsigned section, const char *word)
 	return false;
 }
 
-/* The best candidate so far. */
-struct nearest {
-	const char *word, *name;
-	size_t word_len;
-	unsigned distance; /* only a smaller one is better */
-};
-
-/* About every fourth letter may be wrong, but not all of a short word. */
-static struct nearest nearest_begin(const char *word)
-{
-	size_t len = strlen(word);
-	unsigned allowed = 1 + (unsigned)(len < 64 ? len / 4 : 16);
-
-	return (struct nearest){
-		.word = word, .word_len = len, .distance = allowed < len ? allowed + 1 : (unsigned)len};
-}
-
-static void nearest_try(struct nearest *nearest, const char *name)
-{
-	size_t len = strlen(name);
-	size_t difference = len > nearest->word_len ? len - nearest->word_len : nearest->word_len - len;
-	unsigned distance;
-
-	/* The distance is never less than the difference in length. */
-	if (difference >= nearest->distance)
-		return;
-	distance = lookup_distance(name, nearest->word);
-	if (distance >= nearest->distance)
-		return;
-	nearest->distance = distance;
-	nearest->name = name;
-}
-
 /* Of names of two words, the first is what is mistyped on its own. */
-static const char *const first_words[] = {"log", "metrics", "option", "rate-limit", "stats", "timeout"};
+static const char *const first_words[] = {
+	"log", "metrics", "option", "rate-limit", "stats", "tcp-request", "timeout"};
 
 const char *keyword_nearest(unsigned section, const char *word)
 {
-	struct nearest nearest = nearest_begin(word);
+	struct lookup_nearest nearest = lookup_nearest_begin(word);
 	const struct keyword *row;
 	size_t table_at = 0, row_at = 0;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(first_words); i++) {
 		if (is_first_of_two(section, first_words[i]))
-			nearest_try(&nearest, first_words[i]);
+			lookup_nearest_try(&nearest, first_words[i]);
 	}
 
 	while ((row = row_next(&table_at, &row_at)) != NULL) {
 		if ((row->sections & section) != 0)
-			nearest_try(&nearest, row->name);
+			lookup_nearest_try(&nearest, row->name);
 	}
 	return nearest.name;
 }
 
 const char *name_nearest(const char *const *names, const char *word)
 {
-	struct nearest nearest = nearest_begin(word);
+	struct lookup_nearest nearest = lookup_nearest_begin(word);
 
 	for (; *names != NULL; names++)
-		nearest_try(&nearest, *names);
+		lookup_nearest_try(&nearest, *names);
 	return nearest.name;
 }
 

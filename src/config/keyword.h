@@ -72,8 +72,9 @@ struct keyword_table {
 /* All tables, in the order of the manual; ends with rows == NULL. */
 extern const struct keyword_table *const keyword_tables[];
 extern const struct keyword_table keywords_process, keywords_threads, keywords_tuning, keywords_wire,
-	keywords_stats, keywords_environment, keywords_log, keywords_proxy, keywords_balance,
-	keywords_timeout, keywords_option, keywords_bind, keywords_server, keywords_resolvers;
+	keywords_sockmap, keywords_stats, keywords_environment, keywords_log, keywords_proxy,
+	keywords_balance, keywords_rule, keywords_timeout, keywords_option, keywords_check, keywords_bind,
+	keywords_server, keywords_server_check, keywords_resolvers;
 
 /* Runs one line of a section. */
 void keyword_run_line(struct parser *parser, const char *const *words, unsigned count);

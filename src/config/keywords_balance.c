@@ -6,6 +6,7 @@
 #include "base/lookup.h"
 #include "config/argument.h"
 #include "config/keyword.h"
+#include "config/rule_words.h"
 #include "config/server_line.h"
 #include "config/values.h"
 
@@ -27,7 +28,6 @@ static const struct lookup hash_keys[] = {
 	{"dst", CONFIG_HASH_DST},
 	{"dst_port", CONFIG_HASH_DST_PORT},
 };
-static const char *const hash_key_names[] = {"src", "src_port", "dst", "dst_port", NULL};
 
 static const struct lookup hash_types[] = {
 	{"map-based", CONFIG_HASH_MAP_BASED},
@@ -90,18 +90,30 @@ static int refuse_algorithm(struct parser *parser, const struct statement *state
 	return statement_refuse_word(parser, statement, word, name_nearest(algorithm_names, word));
 }
 
+static int parse_hash_expression(
+	struct parser *parser, const struct statement *statement, struct config_hash *hash)
+{
+	struct rule_expression *expression;
+
+	if (rule_words_expression(parser, statement->keyword->name, statement->words[1], &expression) < 0)
+		return -EINVAL;
+	hash->expression = expression;
+	return 2;
+}
+
 /* The expression of 'balance hash'. */
 static int parse_hash_key(struct parser *parser, const struct statement *statement, struct config_hash *hash)
 {
 	int value;
 
 	if (statement->count < 2 || statement->words[1][0] == '\0') {
-		report_alert(parser, "'balance hash' expects what to hash: src, src_port, dst or dst_port");
+		report_alert(
+			parser, "'balance hash' expects what to hash, as src, dst_port or req.ssl_sni,lower");
 		return -EINVAL;
 	}
+	hash->expression = NULL;
 	if (!lookup_value(hash_keys, ARRAY_LENGTH(hash_keys), statement->words[1], &value))
-		return statement_refuse_word(parser, statement, statement->words[1],
-			name_nearest(hash_key_names, statement->words[1]));
+		return parse_hash_expression(parser, statement, hash);
 	hash->key = (enum config_hash_key)value;
 	return 2;
 }
@@ -192,41 +204,16 @@ static int parse_source(struct parser *parser, const struct statement *statement
 	return argument_source(parser, statement, &proxy->source);
 }
 
-static int parse_use_backend(struct parser *parser, const struct statement *statement)
-{
-	struct config_use_backend *use;
-
-	if (statement->count == 0 || statement->words[0][0] == '\0')
-		return statement_refuse(parser, statement);
-	if (statement->count > 1 &&
-		(strcmp(statement->words[1], "if") == 0 || strcmp(statement->words[1], "unless") == 0)) {
-		report_alert(parser, "'use_backend' with '%s': conditions are not supported in this version",
-			statement->words[1]);
-		return -EINVAL;
-	}
-	if (strchr(statement->words[0], '%') != NULL) {
-		report_alert(parser, "'use_backend %s': computed names are not supported in this version",
-			statement->words[0]);
-		return -EINVAL;
-	}
-	use = arena_alloc(parser->arena, sizeof(*use));
-	use->name = arena_copy(parser->arena, statement->words[0]);
-	use->place = parser->place;
-	*parser->draft->use_backends_end = use;
-	parser->draft->use_backends_end = &use->next;
-	return 1;
-}
-
 static const struct keyword rows[] = {
 	{
 		.name = "balance",
 		.arguments =
-			"roundrobin, static-rr, leastconn, first, source, hash <key> or random[(<draws>)]",
+			"roundrobin, static-rr, leastconn, first, source, hash <expression> or random[(<draws>)]",
 		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
 		HANDLED_BY(parse_balance),
 		.default_text = "roundrobin; random alone makes 2 draws",
 		.sentence =
-			"How a server is chosen: each in turn (static-rr from a table made once, which follows no change of weights), the one with the fewest connections for its weight, the first that has room in the order of their numbers, by a hash of the client's address or of the key src, src_port, dst or dst_port, or the least loaded of a few drawn by lot. Weights count in all but first. With source and hash a connection whose server is full waits for that server; with the others it waits for whichever has room first.",
+			"How a server is chosen: each in turn (static-rr from a table made once, which follows no change of weights), the one with the fewest connections for its weight, the first that has room in the order of their numbers, by a hash of the client's address or of what the expression says (see SAMPLES), or the least loaded of a few drawn by lot. Weights count in all but first. With source and hash a connection whose server is full waits for that server; with the others it waits for whichever has room first.",
 	},
 	{
 		.name = "default-server",
@@ -302,14 +289,6 @@ static const struct keyword rows[] = {
 		.default_text = "the kernel chooses",
 		.sentence =
 			"Address, and ports if given, from which all servers without their own 'source' are connected to. Of the ports the kernel takes one that is free for the server; where there is none, one whose last connection to the server has ended, which would rest for a minute otherwise, is used again, provided both sides have TCP time stamps. 'usesrc' shows the server another address, which need not be this host's: the client's with its port ('client') or with another ('clientip'), or the given one; health checks still use the first address. The server's answers must then be routed to this host and taken in by it, and the capability CAP_NET_ADMIN or CAP_NET_RAW is needed. A client without an address of the server's family is not shown.",
-	},
-	{
-		.name = "use_backend",
-		.arguments = "<backend>",
-		.sections = IN_CLIENT_SIDE,
-		HANDLED_BY(parse_use_backend),
-		.sentence =
-			"Backend for all connections: the first line counts. Conditions (if, unless) are not supported in this version.",
 	},
 };
 

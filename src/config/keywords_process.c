@@ -89,6 +89,26 @@ static const struct keyword rows[] = {
 		.sentence = "Ends what a soft stop has left open after this time.",
 	},
 	{
+		.name = "hard-stop-spread",
+		.arguments = "<time>",
+		.sections = IN_GLOBAL,
+		TIME_AT(struct config_global, hard_stop_spread_ms),
+		.min = 1,
+		.max = INT32_MAX,
+		.unit = "ms",
+		.default_text = "0",
+		.sentence =
+			"Last part of 'hard-stop-after', over which connections are ended little by little, the oldest first, so that not all clients come back at once.",
+	},
+	{
+		.name = "master-worker",
+		.sections = IN_GLOBAL,
+		FLAG_AT(struct config_global, is_master),
+		.reload = RELOAD_RESTART,
+		.sentence =
+			"Starts a master process that replaces its worker for a reload, as with the flag -W.",
+	},
+	{
 		.name = "node",
 		.arguments = "<name>",
 		.sections = IN_GLOBAL,

@@ -83,7 +83,7 @@ static const struct keyword rows[] = {
 		HANDLED_BY(bind_parse),
 		.reload = RELOAD_RESTART,
 		.sentence =
-			"Addresses to accept connections on: IPv4, IPv6 in brackets, nothing or * for all, a unix socket's path, abns@name, fd@number; several with commas, ports as ranges.",
+			"Addresses to accept connections on: IPv4, IPv6 in brackets, nothing or * for all, a unix socket's path, abns@name, fd@number or fd@name; several with commas, ports as ranges.",
 	},
 	{
 		.name = "description",

@@ -32,9 +32,9 @@ static const struct keyword rows[] = {
 		.name = "timeout check",
 		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
 		TIMEOUT_AT(check_ms),
-		.default_text = "none",
+		.default_text = "none: the whole check has 'inter'",
 		.sentence =
-			"Time a health check may take once it is connected. This version has no checks, so that it has no effect yet.",
+			"Time a health check may take once it is connected; connecting then has the shorter one of 'inter' and 'timeout connect'.",
 	},
 	{
 		.name = "timeout client",

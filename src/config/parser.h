@@ -5,10 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/arena.h"
+#include "base/arena.h"
 #include "config/config.h"
 #include "config/environment.h"
 #include "config/lexer.h"
+#include "rule/book.h"
 
 /* Where a keyword may stand; also the kinds of lines that have parameters. */
 enum section {
@@ -43,7 +44,13 @@ struct draft {
 	bool is_log_global;
 	struct config_bind **binds_end; /* where the next one is linked */
 	struct config_server **servers_end;
+	struct config_rule **connection_rules_end, **session_rules_end, **content_rules_end;
 	struct config_use_backend **use_backends_end;
+	struct config_use_server **use_servers_end;
+	struct rule_book book; /* acls of the section, and what its rules refer to */
+	/* NULL: the section has none of its own yet, and begins with those it inherited. */
+	struct config_check_step **rules_end, **http_expects_end;
+	struct config_http_header **headers_end;
 };
 
 enum { CONDITION_DEPTH_MAX = 32, BINDS_MAX = 65536 };
@@ -127,7 +134,16 @@ void source_read(struct parser *parser, const char *path);
 void complete_proxies(struct parser *parser);
 /* validate.c: resolves references and checks what only the whole can show. */
 void validate_config(struct parser *parser);
+/* routing.c: joins rules to the backends, frontends and servers they name; refuses and
+ * warns of what can never be. */
+void routing_resolve(struct parser *parser);
+void routing_warn(struct parser *parser);
+/* A backend by name from a line of the proxy; NULL after reporting. */
+struct config_proxy *backend_resolve(struct parser *parser, const struct config_proxy *proxy,
+	const char *name, const struct config_place *place);
 /* tracking.c: joins 'track' to the servers it names; refuses circles. */
 void tracking_resolve(struct parser *parser);
+/* check_scripts.c: the steps of every backend's checks, and what its servers' checks lack. */
+void checks_complete(struct parser *parser);
 /* identity.c: repeated names and ids, repeated addresses; gives ids to those without. */
 void identity_check(struct parser *parser);

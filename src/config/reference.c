@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/keyword.h"
+#include "config/reference.h"
 
 static const struct {
 	enum section section;
@@ -51,8 +52,7 @@ static size_t print_word(FILE *out, const char *word, size_t len, bool is_first)
 	return columns;
 }
 
-/* Text for mdoc: short lines, and each sentence on a new one. */
-static void print_text(FILE *out, const char *text)
+void reference_print_text(FILE *out, const char *text)
 {
 	size_t column = 0;
 	bool is_sentence_end = false;
@@ -105,12 +105,12 @@ static void print_row(FILE *out, const struct keyword *keyword)
 	if (keyword->arguments != NULL)
 		fprintf(out, " Ar \"%s\"", keyword->arguments);
 	fputc('\n', out);
-	print_text(out, keyword->sentence);
+	reference_print_text(out, keyword->sentence);
 	fputs("\n.br\n", out);
 	print_places(out, keyword->sections);
 	if (keyword->default_text != NULL) {
 		fputs("Default:\n", out);
-		print_text(out, keyword->default_text);
+		reference_print_text(out, keyword->default_text);
 		fputs(".\n", out);
 	} else if (is_flag) {
 		fputs("Default: off.\n", out);
@@ -151,6 +151,7 @@ void config_reference_print(FILE *out)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(chapters); i++)
 		print_chapter(out, chapters[i].title, chapters[i].sections);
+	reference_print_rules(out);
 	fputs(".Sh WORDS THAT ARE REFUSED\n"
 	      "These words of HAProxy's language are known and refused.\n"
 	      "Any other word is an error too.\n"

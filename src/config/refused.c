@@ -13,7 +13,7 @@ enum refusal {
 
 static const char *const http_proxy[] = {"appsession", "block", "capture", "compression", "cookie",
 	"errorfile", "errorfiles", "errorloc", "errorloc302", "errorloc303", "force-persist",
-	"http-after-response", "http-check", "http-error", "http-request", "http-response", "http-reuse",
+	"http-after-response", "http-error", "http-request", "http-response", "http-reuse",
 	"http-send-name-header", "ignore-persist", "max-keep-alive-queue", "max-session-srv-conns", "monitor",
 	"monitor-net", "monitor-uri", "option accept-invalid-http-request",
 	"option accept-invalid-http-response", "option checkcache", "option disable-h2-upgrade",
@@ -29,14 +29,14 @@ static const char *const http_proxy[] = {"appsession", "block", "capture", "comp
 	"timeout http-keep-alive", "timeout http-request", "timeout tarpit", "unique-id-header",
 	"use-fcgi-app", NULL};
 
-static const char *const yet_proxy[] = {"acl", "bind-process", "clitimeout", "contimeout", "declare",
-	"default", "dispatch", "email-alert", "error-log-format", "external-check", "filter", "grace",
-	"load-server-state-from-file", "log-format-sd", "option external-check", "option httpchk",
-	"option independent-streams", "option ldap-check", "option log-health-checks", "option mysql-check",
-	"option persist", "option pgsql-check", "option redis-check", "option smtpchk", "option spop-check",
-	"option ssl-hello-chk", "option tcp-check", "option transparent", "persist", "retry-on",
-	"server-state-file-name", "server-template", "srvtimeout", "stick", "stick-table", "tcp-check",
-	"tcp-request", "tcp-response", "transparent", "unique-id-format", "use-server", NULL};
+static const char *const yet_proxy[] = {"bind-process", "clitimeout", "contimeout", "declare", "default",
+	"dispatch", "email-alert", "error-log-format", "external-check", "filter", "grace",
+	"http-check comment", "http-check connect", "http-check send-state", "http-check set-var*",
+	"http-check unset-var*", "load-server-state-from-file", "log-format-sd", "option external-check",
+	"option independent-streams", "option persist", "option spop-check", "option transparent", "persist",
+	"retry-on", "server-state-file-name", "server-template", "srvtimeout", "stick", "stick-table",
+	"tcp-check send-binary-lf", "tcp-check send-lf", "tcp-check set-var*", "tcp-check unset-var*",
+	"tcp-response", "transparent", "unique-id-format", NULL};
 
 static const char *const http_global[] = {"h1-accept-payload-with-any-method", "h1-case-adjust",
 	"h1-case-adjust-file", "maxcompcpuusage", "maxcomprate", "maxzlibmem", "tune.comp.maxlevel",
@@ -46,12 +46,11 @@ static const char *const yet_global[] = {"51degrees-*", "busy-polling", "ca-base
 	"cluster-secret", "crt-base", "debug", "default", "default-path", "deviceatlas-*",
 	"expose-deprecated-directives", "expose-experimental-directives", "external-check", "fd-hard-limit",
 	"httpclient.*", "insecure-fork-wanted", "insecure-setuid-wanted", "issuers-chain-path", "localpeer",
-	"lua-*", "master-worker", "max-spread-checks", "maxconnrate", "maxsessrate", "maxsslconn",
-	"maxsslrate", "mworker-max-reloads", "nbproc", "no-memory-trimming", "noepoll", "noevports",
-	"nogetaddrinfo", "nokqueue", "nopoll", "noreuseport", "numa-cpu-mapping", "pp2-never-send-local",
-	"profiling.*", "server-state-base", "server-state-file", "set-var", "set-var-fmt", "spread-checks",
-	"ssl-*", "stats bind-process", "strict-limits", "thread-group", "thread-groups", "tune.*",
-	"unix-bind", "wurfl-*", NULL};
+	"lua-*", "maxconnrate", "maxsessrate", "maxsslconn", "maxsslrate", "mworker-max-reloads", "nbproc",
+	"no-memory-trimming", "noepoll", "noevports", "nogetaddrinfo", "nokqueue", "nopoll", "noreuseport",
+	"numa-cpu-mapping", "pp2-never-send-local", "profiling.*", "server-state-base", "server-state-file",
+	"set-var", "set-var-fmt", "ssl-*", "stats bind-process", "strict-limits", "thread-group",
+	"thread-groups", "tune.*", "unix-bind", "wurfl-*", NULL};
 
 static const char *const yet_bind[] = {"accept-netscaler-cip", "allow-0rtt", "alpn", "ca-file",
 	"ca-ignore-err", "ca-sign-file", "ca-sign-pass", "ca-verify-file", "ciphers", "ciphersuites",
@@ -62,15 +61,13 @@ static const char *const yet_bind[] = {"accept-netscaler-cip", "allow-0rtt", "al
 	"ssl-max-ver", "ssl-min-ver", "strict-sni", "thread", "tls-ticket-keys", "verify", NULL};
 static const char *const http_bind[] = {"proto", NULL};
 
-static const char *const yet_server[] = {"addr", "agent-addr", "agent-check", "agent-inter", "agent-port",
-	"agent-send", "allow-0rtt", "alpn", "ca-file", "check", "check-alpn", "check-proto",
-	"check-send-proxy", "check-sni", "check-ssl", "check-via-socks4", "ciphers", "ciphersuites",
-	"crl-file", "crt", "downinter", "error-limit", "fall", "fastinter", "force-sslv3", "force-tlsv10",
-	"force-tlsv11", "force-tlsv12", "force-tlsv13", "inter", "log-proto", "namespace", "no-agent-check",
-	"no-check", "no-check-send-proxy", "no-check-ssl", "no-send-proxy-v2-ssl", "no-send-proxy-v2-ssl-cn",
-	"no-ssl*", "no-tls*", "non-stick", "npn", "observe", "on-error", "port", "resolve-net",
-	"resolve-opts", "rise", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn", "shard", "sni", "socks4", "ssl",
-	"ssl-max-ver", "ssl-min-ver", "ssl-reuse", "stick", "tls-tickets", "verify", "verifyhost", NULL};
+static const char *const yet_server[] = {"allow-0rtt", "alpn", "ca-file", "check-alpn", "check-proto",
+	"check-sni", "check-ssl", "check-via-socks4", "ciphers", "ciphersuites", "crl-file", "crt",
+	"force-sslv3", "force-tlsv10", "force-tlsv11", "force-tlsv12", "force-tlsv13", "log-proto",
+	"namespace", "no-check-ssl", "no-send-proxy-v2-ssl", "no-send-proxy-v2-ssl-cn", "no-ssl*", "no-tls*",
+	"non-stick", "npn", "resolve-net", "resolve-opts", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn",
+	"shard", "sni", "socks4", "ssl", "ssl-max-ver", "ssl-min-ver", "ssl-reuse", "stick", "tls-tickets",
+	"verify", "verifyhost", NULL};
 static const char *const http_server[] = {"cookie", "max-reuse", "pool-low-conn", "pool-max-conn",
 	"pool-purge-delay", "proto", "redir", "ws", NULL};
 

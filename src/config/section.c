@@ -49,6 +49,16 @@ char name_bad_character(const char *name)
 	return '\0';
 }
 
+enum {
+	CHECK_INTER_MS = 2000,
+	CHECK_RISE = 2,
+	CHECK_FALL = 3,
+	CHECK_ERRORS = 10,
+	EJECT_MS = 30 * 1000,
+	EJECT_MAX_MS = 5 * 60 * 1000,
+	EJECTED_PERCENT = 50,
+};
+
 /* What every chain of defaults starts from. */
 static struct draft *initial_defaults(struct parser *parser)
 {
@@ -61,6 +71,14 @@ static struct draft *initial_defaults(struct parser *parser)
 	draft->proxy.retries = 3;
 	draft->proxy.random_draws = 2;
 	draft->default_server.weight = 1;
+	draft->default_server.check = (struct config_check){.inter_ms = CHECK_INTER_MS,
+		.rise = CHECK_RISE,
+		.fall = CHECK_FALL,
+		.errors_max = CHECK_ERRORS};
+	draft->default_server.check.eject_ms = EJECT_MS;
+	draft->default_server.check.eject_max_ms = EJECT_MAX_MS;
+	draft->default_server.agent.inter_ms = CHECK_INTER_MS;
+	draft->proxy.check.ejected_percent_max = EJECTED_PERCENT;
 	parser->initial = draft;
 	return draft;
 }
@@ -95,7 +113,15 @@ static struct draft *draft_create(struct parser *parser, enum section section, c
 	draft->proxy.logs = logs_copy(parser, base->proxy.logs);
 	draft->binds_end = &draft->proxy.binds;
 	draft->servers_end = &draft->proxy.servers;
-	draft->use_backends_end = &draft->proxy.use_backends;
+	draft->connection_rules_end = &draft->proxy.rules.connection;
+	draft->session_rules_end = &draft->proxy.rules.session;
+	draft->content_rules_end = &draft->proxy.rules.content;
+	draft->use_backends_end = &draft->proxy.rules.use_backends;
+	draft->use_servers_end = &draft->proxy.rules.use_servers;
+	draft->book =
+		(struct rule_book){.arena = parser->arena, .has_no_files = parser->options->has_no_lookups};
+	draft->rules_end = draft->http_expects_end = NULL;
+	draft->headers_end = NULL;
 	return draft;
 }
 

@@ -31,9 +31,8 @@ static const char *backend_nearest(struct parser *parser, const char *name)
 	return name_nearest(names, name);
 }
 
-/* A reference from a line of the proxy; NULL after reporting. */
-static struct config_proxy *resolve(struct parser *parser, const struct config_proxy *proxy, const char *name,
-	const struct config_place *place)
+struct config_proxy *backend_resolve(struct parser *parser, const struct config_proxy *proxy,
+	const char *name, const struct config_place *place)
 {
 	struct config_proxy *backend = backend_find(parser, name);
 	const char *nearest;
@@ -59,10 +58,9 @@ static void resolve_backends(struct parser *parser, struct config_proxy *proxy)
 		proxy->default_backend_name = NULL;
 		return;
 	}
-	for (struct config_use_backend *use = proxy->use_backends; use != NULL; use = use->next)
-		use->backend = resolve(parser, proxy, use->name, &use->place);
 	if (proxy->default_backend_name != NULL)
-		proxy->default_backend = resolve(parser, proxy, proxy->default_backend_name, &proxy->place);
+		proxy->default_backend =
+			backend_resolve(parser, proxy, proxy->default_backend_name, &proxy->place);
 	else if (is_listen)
 		proxy->default_backend = proxy;
 }
@@ -73,7 +71,7 @@ static void warn_useless(struct parser *parser, const struct draft *draft)
 	const struct config_proxy *proxy = &draft->proxy;
 	const char *what = section_name(draft->section);
 	bool has_frontend = (proxy->roles & CONFIG_ROLE_FRONTEND) != 0;
-	bool leads_elsewhere = proxy->use_backends != NULL ||
+	bool leads_elsewhere = proxy->rules.use_backends != NULL ||
 		(proxy->default_backend_name != NULL && proxy->default_backend != proxy);
 
 	if (has_frontend && proxy->binds == NULL)
@@ -91,12 +89,6 @@ static void warn_useless(struct parser *parser, const struct draft *draft)
 
 static void warn_references(struct parser *parser, const struct config_proxy *proxy)
 {
-	const struct config_use_backend *use = proxy->use_backends;
-
-	if (use != NULL && use->next != NULL)
-		report_warning_at(parser, &use->next->place,
-			"this 'use_backend' is never reached: the one at line %u takes every connection",
-			use->place.line);
 	if (proxy->default_backend != NULL && proxy->default_backend != proxy &&
 		proxy->default_backend->is_disabled)
 		report_warning_at(parser, &proxy->place, "'%s' leads to the backend '%s', which is disabled",
@@ -159,16 +151,31 @@ static void link_proxies(struct parser *parser)
 		end = &draft->proxy.next;
 	}
 	*end = NULL;
+	unsigned count = 0;
+	for (struct config_proxy *proxy = parser->config->proxies; proxy != NULL; proxy = proxy->next)
+		proxy->index = count++;
+}
+
+static void check_global(struct parser *parser)
+{
+	const struct config_global *global = &parser->config->global;
+
+	if (global->hard_stop_spread_ms > global->hard_stop_after_ms)
+		report_alert_all(parser,
+			"'hard-stop-spread' is the last part of 'hard-stop-after', which has to be given and to be as long");
 }
 
 void validate_config(struct parser *parser)
 {
 	link_proxies(parser);
+	check_global(parser);
 	identity_check(parser);
 	for (struct draft *draft = parser->drafts; draft != NULL; draft = draft->next)
 		resolve_backends(parser, &draft->proxy);
+	routing_resolve(parser);
 	tracking_resolve(parser);
 	resolvers_link(parser);
+	checks_complete(parser);
 	if (parser->alerts > 0)
 		return;
 	for (const struct draft *draft = parser->drafts; draft != NULL; draft = draft->next) {
@@ -177,6 +184,7 @@ void validate_config(struct parser *parser)
 		warn_servers(parser, &draft->proxy);
 		warn_balance(parser, &draft->proxy);
 	}
+	routing_warn(parser);
 	if (!has_listener(parser))
 		report_alert_all(parser, "no frontend or listen section%s has a 'bind' line: nothing to do",
 			parser->drafts != NULL ? " that is not disabled" : "");

@@ -27,6 +27,7 @@ enum loop_event {
 	LOOP_LEVEL = 16, /* interest only: report again while true (else edges) */
 	LOOP_QUIET =
 		64, /* interest only, in edge mode: neither URGENT, nor PEER_CLOSED but for a full hang-up */
+	LOOP_ENDS = 128, /* interest only, in edge mode: no byte that comes in wakes, PEER_CLOSED does */
 };
 
 struct loop_watch {

@@ -59,6 +59,8 @@ static uint32_t epoll_interest(unsigned interest)
 		events |= EPOLLET;
 	if (interest & LOOP_QUIET)
 		return events; /* failures and hang-ups are always reported */
+	if (interest & LOOP_ENDS)
+		return events | EPOLLRDHUP;
 	/* Level reports would repeat for as long as nobody reads these away. */
 	if (!is_level || (interest & LOOP_READABLE))
 		events |= EPOLLRDHUP | EPOLLPRI;

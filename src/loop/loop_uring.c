@@ -140,6 +140,8 @@ static unsigned poll_events(unsigned interest)
 		events |= POLLOUT;
 	if (interest & LOOP_QUIET)
 		return events; /* failures and hang-ups are always reported */
+	if (interest & LOOP_ENDS)
+		return events | POLLRDHUP;
 	/* Level reports would repeat for as long as nobody reads these away. */
 	if (!is_level || (interest & LOOP_READABLE))
 		events |= POLLRDHUP | POLLPRI;

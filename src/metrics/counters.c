@@ -11,6 +11,8 @@ static const size_t summed_fields[] = {
 	FIELD(bytes_in),
 	FIELD(bytes_out),
 	FIELD(refused_connections),
+	FIELD(denied_sessions),
+	FIELD(denied_requests),
 	FIELD(connect_errors),
 	FIELD(response_errors),
 	FIELD(client_aborts),

@@ -27,6 +27,8 @@ struct traffic_counters {
 	counter bytes_in; /* from clients towards servers */
 	counter bytes_out; /* from servers towards clients */
 	counter refused_connections; /* dcon: turned away by a limit or rule */
+	counter denied_sessions; /* dses: by tcp-request session */
+	counter denied_requests; /* dreq: by tcp-request content */
 	counter connect_errors; /* econ: sessions that reached no server, after all retries */
 	counter response_errors; /* eresp: the server broke off during data */
 	counter client_aborts; /* cli_abrt */

@@ -23,6 +23,7 @@ enum {
 	BACK_OFF_MS = 100, /* without descriptors or memory */
 	RATE_WAIT_MIN_MS = 10, /* between looks at a rate that is too high */
 	RATE_WAIT_MAX_MS = 100,
+	DRAIN_MAX = 65536, /* no queue is longer, unless the sender is faster than we */
 	SKIPS_MAX = 64, /* failed accepts in a row before a rest: it may be us who are forbidden it */
 	ACCEPTOR_MAGIC = 0x61636370,
 };
@@ -58,6 +59,7 @@ static void on_timer(struct loop_timer *timer);
 static void on_wake(struct loop_message *message);
 static void burst(struct acceptor *acceptor, const void *woken_for);
 static enum accept_outcome accept_next(struct acceptor *acceptor, struct hindrance *ret_hindrance);
+static enum accept_outcome accept_placed(struct acceptor *acceptor, struct hindrance *ret_hindrance);
 static int fd_accept(struct acceptor *acceptor, struct address *ret_peer);
 static void park(struct acceptor *acceptor, const struct hindrance *hindrance);
 static void unpark(struct acceptor *acceptor, const void *woken_for);
@@ -378,10 +380,12 @@ static void taken_count(struct acceptor *acceptor)
 	counter_add(&listener->counters[acceptor->options.worker].connections, 1);
 }
 
-/* The listener's socket of this worker; -1 when it is closed. */
+/* The acceptor's socket; -1 when it is closed. */
 static int listening_fd(const struct acceptor *acceptor)
 {
-	return acceptor->listener->sockets[acceptor->options.worker];
+	const struct listener *listener = acceptor->listener;
+	return listener
+		->sockets[acceptor->options.worker + acceptor->options.round * listener->frontend->workers];
 }
 
 static enum accept_outcome accept_next(struct acceptor *acceptor, struct hindrance *ret_hindrance)
@@ -389,6 +393,24 @@ static enum accept_outcome accept_next(struct acceptor *acceptor, struct hindran
 	*ret_hindrance = hindrance_find(acceptor);
 	if (ret_hindrance->blocked_on)
 		return ACCEPT_BLOCKED;
+	return accept_placed(acceptor, ret_hindrance);
+}
+
+void acceptor_drain(struct acceptor *acceptor)
+{
+	enum accept_outcome outcome = ACCEPT_TAKEN;
+	struct hindrance hindrance;
+	CHECK(acceptor->options.limits != NULL);
+	for (unsigned i = 0; i < DRAIN_MAX && (outcome == ACCEPT_TAKEN || outcome == ACCEPT_SKIPPED); i++) {
+		if (listening_fd(acceptor) < 0 || places_take(acceptor))
+			return;
+		outcome = accept_placed(acceptor, &hindrance);
+	}
+}
+
+/* With places taken, which are given back unless there is a connection. */
+static enum accept_outcome accept_placed(struct acceptor *acceptor, struct hindrance *ret_hindrance)
+{
 	struct address peer;
 	int fd = fd_accept(acceptor, &peer);
 	if (fd >= 0) {

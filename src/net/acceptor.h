@@ -31,6 +31,7 @@ struct acceptor_options {
 	struct loop *loop;
 	struct accept_limits *limits;
 	unsigned worker; /* index into listener->sockets and counters */
+	unsigned round; /* which of the worker's sockets, below listener_rounds() */
 	unsigned burst_max; /* accepts a pass and listener */
 	/* Owns fd (non-blocking, CLOEXEC).  The gauges of limits, frontend and listener
 	 * are already raised; whoever ends the connection calls acceptor_release().  Already
@@ -46,6 +47,10 @@ int acceptor_create(const struct acceptor_options *options, struct listener *lis
 /* On the loop's thread, also for one that has started: it looks at its frontend's state
  * again.  Cannot fail: what the kernel refuses is tried again by a timer. */
 void acceptor_start(struct acceptor *acceptor);
+/* On the loop's thread: accepts what has come already, whatever the state of its frontend,
+ * within the limits of connections.  For the last time before the socket is closed: what
+ * waits there would be reset. */
+void acceptor_drain(struct acceptor *acceptor);
 /* On the loop's thread: stops watching (pause, soft stop). */
 void acceptor_stop(struct acceptor *acceptor);
 /* On the loop's thread, or when that has ended but before loop_destroy(): the memory

@@ -12,6 +12,7 @@
 
 struct backend;
 struct log_format;
+struct socket_set;
 
 enum frontend_state {
 	FRONTEND_OPEN,
@@ -23,6 +24,8 @@ struct frontend {
 	const struct config_proxy *config;
 	struct backend *default_backend; /* set by the owner; NULL: none */
 	struct log_format *log_format; /* compiled; set by the owner */
+	struct socket_set
+		*bound_before; /* sockets to take before any is bound; set by the owner; NULL: none */
 	struct listener *listeners;
 	unsigned workers;
 	struct traffic_counters *counters; /* [workers] */

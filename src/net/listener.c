@@ -74,11 +74,12 @@ static int listener_add(struct frontend *frontend, const struct config_bind *con
 	listener->config = config;
 	listener->maxconn = config->maxconn;
 	listener->window_scale_max = WINDOW_SCALE_ANY;
-	listener->sockets = calloc(frontend->workers, sizeof(*listener->sockets));
+	size_t places = frontend->workers + (frontend->bound_before ? frontend->bound_before->count : 0);
+	listener->sockets = calloc(places, sizeof(*listener->sockets));
 	listener->counters = traffic_counters_create(frontend->workers);
 	if (!listener->sockets || !listener->counters)
 		return -ENOMEM;
-	for (unsigned i = 0; i < frontend->workers; i++)
+	for (size_t i = 0; i < places; i++)
 		listener->sockets[i] = -1;
 	if (config->name)
 		snprintf(listener->name, sizeof(listener->name), "%s", config->name);
@@ -247,6 +248,87 @@ static int ip_socket_open(const struct opening *opening, struct listener *listen
 	return 0;
 }
 
+/* A unix socket in the abstract namespace: no file, nothing to clean up. */
+static bool is_abstract(const struct address *address)
+{
+	return address->local.sun_path[0] == '\0';
+}
+
+/* NULL: it has none. */
+static const char *path_of(const struct address *address)
+{
+	bool has_path = address->len > 0 && address->any.sa_family == AF_UNIX && !is_abstract(address);
+	return has_path ? address->local.sun_path : NULL;
+}
+
+/* What was bound before gets the options that the configuration has now; bind()'s own are
+ * as wanted.  ret_label says what is known of its file. */
+static int bound_socket_take(
+	const struct opening *opening, struct listener *listener, struct socket_label *ret_label)
+{
+	const struct config_bind *config = listener->config;
+	const struct socket_wanted wanted = {
+		.address = &config->address,
+		.label = config->address.len == 0 ? config->text : path_of(&config->address),
+		.number = config->inherited_fd,
+		.interface = config->interface,
+		.is_v6only = config->is_v6only,
+		.is_v4v6 = config->is_v4v6,
+		.is_transparent = config->is_transparent,
+	};
+	struct socket_set *set = opening->frontend->bound_before;
+	return set ? socket_set_take(set, &wanted, ret_label) : -ENOENT;
+}
+
+/* Takes options away that the configuration has no more.  What the kernel refuses stays: it
+ * harms no connection. */
+static void options_forget(int fd, const struct listener *listener)
+{
+	const struct config_bind *config = listener->config;
+	const struct socket_option options[] = {
+		{config->mss == 0, IPPROTO_TCP, TCP_MAXSEG, 0, NULL},
+		{config->defer_accept_s == 0, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, NULL},
+		{!config->has_tfo, IPPROTO_TCP, TCP_FASTOPEN, 0, NULL},
+		{config->tcp_user_timeout_ms == 0, IPPROTO_TCP, TCP_USER_TIMEOUT, 0, NULL},
+		{!listener->frontend->config->client_keepalive.is_on, SOL_SOCKET, SO_KEEPALIVE, 0, NULL},
+	};
+	const char *complaint = NULL;
+	for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+		int error = options_apply(fd, &options[i], 1, &complaint);
+		(void)error;
+	}
+}
+
+/* Takes all that there are.  Returns 0 or the refusal. */
+static int ip_sockets_take(const struct opening *opening, struct listener *listener)
+{
+	struct socket_label label;
+	int fd;
+	while ((fd = bound_socket_take(opening, listener, &label)) >= 0) {
+		const char *complaint = "cannot listen to the socket that was taken over";
+		listener->sockets[listener->sockets_count++] = fd;
+		/* From a process of ours what waits in the queue has its options already. */
+		listener->is_inherited = listener->is_inherited || label.text[0] != '\0';
+		options_forget(fd, listener);
+		int error =
+			connection_options_set(fd, opening, listener, &listener->config->address, &complaint);
+		if (error == 0 && listen(fd, (int)backlog_of(listener)) != 0)
+			error = -errno;
+		if (error)
+			return refuse(opening, listener, complaint, error);
+	}
+	return 0;
+}
+
+/* A socket from elsewhere may have been bound to be alone. */
+static bool can_have_company(const struct listener *listener)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+	return listener->sockets_count == 0 ||
+		(getsockopt(listener->sockets[0], SOL_SOCKET, SO_REUSEPORT, &value, &len) == 0 && value);
+}
+
 static int ip_group_open(const struct opening *opening, struct listener *listener)
 {
 	unsigned shards = listener->config->shards;
@@ -254,7 +336,12 @@ static int ip_group_open(const struct opening *opening, struct listener *listene
 	if (shards == 0 || shards > workers)
 		shards = workers;
 	struct address bound = listener->config->address;
-	for (unsigned i = 0; i < shards; i++) {
+	int taken = ip_sockets_take(opening, listener);
+	if (taken < 0)
+		return taken;
+	if (!can_have_company(listener))
+		shards = listener->sockets_count;
+	for (unsigned i = listener->sockets_count; i < shards; i++) {
 		int error = ip_socket_open(opening, listener, &bound);
 		if (error)
 			return error;
@@ -262,12 +349,6 @@ static int ip_group_open(const struct opening *opening, struct listener *listene
 	endpoint_from_address(&bound, &listener->local);
 	address_print(&bound, listener->address_text, sizeof(listener->address_text));
 	return 0;
-}
-
-/* A unix socket in the abstract namespace: no file, nothing to clean up. */
-static bool is_abstract(const struct address *address)
-{
-	return address->local.sun_path[0] == '\0';
 }
 
 static int unix_socket_listen(
@@ -287,9 +368,37 @@ static int unix_socket_listen(
 	return path->final ? socket_path_publish(path, listener) : 0;
 }
 
+/* Returns 0, -ENOENT when there is none, or the refusal. */
+static int unix_socket_take(const struct opening *opening, struct listener *listener)
+{
+	const struct address *address = &listener->config->address;
+	struct socket_path path = {.temporary = *address};
+	struct socket_label label;
+	int fd = bound_socket_take(opening, listener, &label);
+	if (fd < 0)
+		return fd;
+	listener->sockets[listener->sockets_count++] = fd;
+	path.complaint = "cannot set the buffers of the socket that was taken over";
+	int error =
+		socket_options_buffers(fd, opening->global->client_rcvbuf, opening->global->client_sndbuf);
+	if (error == 0 && !is_abstract(address))
+		error = socket_path_own(&path, listener->config);
+	if (error == 0 && listen(fd, (int)backlog_of(listener)) != 0)
+		error = -errno;
+	if (error)
+		return refuse(opening, listener, path.complaint, error);
+	endpoint_from_address(address, &listener->local);
+	listener->path_device = label.path_device;
+	listener->path_inode = label.path_inode;
+	return 0;
+}
+
 static int unix_socket_open(const struct opening *opening, struct listener *listener)
 {
 	const struct address *address = &listener->config->address;
+	int taken = unix_socket_take(opening, listener);
+	if (taken != -ENOENT)
+		return taken;
 	struct socket_path path = {.temporary = *address};
 	FD_AUTO int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -314,10 +423,14 @@ static int unix_socket_open(const struct opening *opening, struct listener *list
 /* Whoever started us has bound it; we own it from here on, also for closing. */
 static int inherited_socket_open(const struct opening *opening, struct listener *listener)
 {
-	FD_AUTO int fd = listener->config->inherited_fd;
+	struct socket_label label;
+	int taken = bound_socket_take(opening, listener, &label);
+	FD_AUTO int fd = taken >= 0 ? taken : listener->config->inherited_fd;
 	struct address address = {.len = sizeof(struct sockaddr_un)};
 	int type = 0;
 	socklen_t type_len = sizeof(type);
+	if (fd < 0)
+		return refuse(opening, listener, "no socket of this name was passed", -ENOENT);
 	if (getsockname(fd, &address.any, &address.len) != 0 ||
 		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) != 0) {
 		int error = -errno;
@@ -347,8 +460,7 @@ static int listener_open(const struct opening *opening, struct listener *listene
 	int error = 0;
 	listener->is_inherited = config->address.len == 0;
 	if (listener->is_inherited)
-		snprintf(listener->address_text, sizeof(listener->address_text), "fd@%d",
-			config->inherited_fd);
+		snprintf(listener->address_text, sizeof(listener->address_text), "%s", config->text);
 	else
 		address_print(&config->address, listener->address_text, sizeof(listener->address_text));
 
@@ -363,6 +475,34 @@ static int listener_open(const struct opening *opening, struct listener *listene
 	for (unsigned i = listener->sockets_count; i < opening->frontend->workers; i++)
 		listener->sockets[i] = listener->sockets[i % listener->sockets_count];
 	return 0;
+}
+
+unsigned listener_rounds(const struct listener *listener, unsigned worker)
+{
+	unsigned workers = listener->frontend->workers;
+	if (listener->sockets_count <= workers)
+		return 1;
+	return (listener->sockets_count - worker - 1) / workers + 1;
+}
+
+int listener_offer(const struct listener *listener, struct socket_set *set)
+{
+	const struct config_bind *config = listener->config;
+	struct socket_label label = {
+		.path_device = listener->path_device, .path_inode = listener->path_inode};
+	const char *name = config->address.len == 0 ? config->text : path_of(&config->address);
+	snprintf(label.text, sizeof(label.text), "%s", name ? name : "");
+	for (unsigned i = 0; i < listener->sockets_count; i++) {
+		int error = socket_set_add_copy(set, listener->sockets[i], &label);
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+void listener_own_file(struct listener *listener, bool is_ours)
+{
+	listener->is_path_ours = is_ours;
 }
 
 static void listener_close(struct listener *listener)

@@ -55,6 +55,7 @@ int socket_path_publish(struct socket_path *path, struct listener *listener)
 	}
 	listener->path_device = status.st_dev;
 	listener->path_inode = status.st_ino;
+	listener->is_path_ours = true;
 	return 0;
 }
 
@@ -67,7 +68,7 @@ void socket_path_remove(struct listener *listener)
 {
 	const char *name = listener->config->address.local.sun_path;
 	struct stat status;
-	if (listener->path_inode == 0)
+	if (listener->path_inode == 0 || !listener->is_path_ours)
 		return;
 	bool is_ours = lstat(name, &status) == 0 && status.st_dev == listener->path_device &&
 		status.st_ino == listener->path_inode;

@@ -38,20 +38,38 @@ static bool is_still_refused(const struct relay *relay, const struct relay_direc
 	return direction->was_refused && wanted->has_room != NULL && !wanted->has_room(relay->worker);
 }
 
-const struct relay_engine *relay_auto_choose(const struct relay *relay, enum relay_side from)
+static const struct relay_engine *choose_by_flow(const struct relay *relay, enum relay_side from)
 {
 	const struct relay_direction *direction = &relay->directions[from];
-	/* splice(2) stops before urgent data and would wait for ever. */
-	if (relay->ends[from].has_urgent && (direction->wanted == NULL || !direction->wanted->takes_urgent))
-		return &relay_engine_copy;
-	if (direction->wanted != NULL)
-		return is_still_refused(relay, direction) ? direction->engine : direction->wanted;
 	if (direction->bulk_score >= SCORE_SPLICE &&
 		relay->worker->engine_refusals[relay_engine_index(&relay_engine_splice)] == NULL)
 		return &relay_engine_splice;
-	if (direction->bulk_score == 0)
+	/* One that is left goes to copy first. */
+	if (direction->bulk_score == 0 || direction->engine == direction->wanted)
 		return &relay_engine_copy;
 	return direction->engine;
+}
+
+const struct relay_engine *relay_auto_choose(
+	const struct relay *relay, enum relay_side from, enum move_reason *ret_reason)
+{
+	const struct relay_direction *direction = &relay->directions[from];
+	const struct relay_engine *wanted = direction->wanted;
+	bool has_urgent = relay->ends[from].has_urgent;
+	bool has_left = direction->away_reason == SOCKMAP_REASON_CONGESTED;
+	*ret_reason = has_left ? MOVE_QUIET : MOVE_NAMED;
+	if (wanted != NULL && (!has_urgent || wanted->takes_urgent) &&
+		(wanted->declines == NULL || !wanted->declines(relay, from)))
+		return is_still_refused(relay, direction) ? direction->engine : wanted;
+	/* splice(2) stops before urgent data and would wait for ever. */
+	*ret_reason = MOVE_URGENT;
+	if (has_urgent)
+		return &relay_engine_copy;
+	const struct relay_engine *engine = choose_by_flow(relay, from);
+	*ret_reason = engine == &relay_engine_copy ? MOVE_MESSAGES : MOVE_BULK;
+	if (direction->engine == wanted && has_left)
+		*ret_reason = MOVE_CONGESTED;
+	return engine;
 }
 
 bool relay_auto_wants_takeover(const struct relay *relay)

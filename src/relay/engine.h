@@ -40,6 +40,7 @@ static inline enum engine_progress engine_fail(
 struct kernel_facts {
 	int splice_error; /* 0: a TCP socket can be spliced through a pipe */
 	const char *wire_refusal; /* NULL: the worker has the programs of wire */
+	const char *sockmap_refusal; /* NULL: the worker has the table of sockmap */
 	unsigned pipe_bytes_max; /* the largest pipe that was granted */
 	const char *ring_refusal; /* NULL: a ring can receive into buffers shared by connections */
 };
@@ -74,6 +75,10 @@ struct relay_engine {
 	bool (*is_clean)(const struct relay *relay, enum relay_side from);
 	/* After a refusal: whether it could take directions again.  NULL: always. */
 	bool (*has_room)(const struct relay_worker *worker);
+	/* Named in the configuration: whether it wants others to carry the direction now.  NULL: never. */
+	bool (*declines)(const struct relay *relay, enum relay_side from);
+	/* Brings bytes and times of activity up to date.  NULL: they are. */
+	void (*sample)(struct relay *relay, enum relay_side from);
 	bool takes_urgent; /* carries a stream with urgent data in it */
 	/* NULL for a pump; a takeover has none of the three before. */
 	const struct relay_takeover *takeover;
@@ -81,8 +86,8 @@ struct relay_engine {
 
 /* In order of preference, NULL-terminated; the last one is always available. */
 extern const struct relay_engine *const relay_engines[];
-extern const struct relay_engine relay_engine_copy, relay_engine_splice, relay_engine_uring,
-	relay_engine_wire;
+extern const struct relay_engine relay_engine_copy, relay_engine_sockmap, relay_engine_splice,
+	relay_engine_uring, relay_engine_wire;
 
 const struct relay_engine *relay_engine_find(const char *name);
 unsigned relay_engine_index(const struct relay_engine *engine);
@@ -97,6 +102,8 @@ const char *relay_ring_refusal(const struct loop *loop);
 /* For engines: bytes were taken from the source / accepted by the target. */
 void relay_note_read(struct relay *relay, enum relay_side from);
 void relay_note_written(struct relay *relay, enum relay_side from, uint32_t bytes);
+/* The kernel moved bytes from the source to the target, the last at that time. */
+void relay_note_carried(struct relay *relay, enum relay_side from, uint64_t bytes, uint64_t at_ms);
 /* The source failed while bytes from it are still held; the caller returns
  * ENGINE_SOURCE_ENDED once they are delivered. */
 void relay_note_source_failed(struct relay *relay, enum relay_side from, int error);
@@ -112,8 +119,9 @@ void relay_takeover_finish(struct relay *relay, enum relay_outcome outcome, enum
 /* Copies bytes that the target must get first into a held copy buffer.  Returns 0 or -ENOMEM. */
 int relay_copy_hold(struct relay *relay, enum relay_side from, const void *bytes, uint32_t len) MUST_USE;
 
-/* auto.c: the engine that the direction should have now (maybe the one it has). */
-const struct relay_engine *relay_auto_choose(const struct relay *relay, enum relay_side from);
+/* auto.c: the engine that the direction should have now, and why; maybe the one it has. */
+const struct relay_engine *relay_auto_choose(
+	const struct relay *relay, enum relay_side from, enum move_reason *ret_reason);
 /* auto.c: whether the relay is worth a takeover now. */
 bool relay_auto_wants_takeover(const struct relay *relay);
 /* auto.c: one read brought so many bytes of at most so many. */

@@ -12,10 +12,10 @@
 #include "base/check.h"
 #include "base/fd.h"
 
-const struct relay_engine *const relay_engines[] = {
-	&relay_engine_wire, &relay_engine_splice, &relay_engine_uring, &relay_engine_copy, NULL};
+const struct relay_engine *const relay_engines[] = {&relay_engine_wire, &relay_engine_sockmap,
+	&relay_engine_splice, &relay_engine_uring, &relay_engine_copy, NULL};
 
-static const char *const engine_names[] = {"auto", "copy", "splice", "uring", "wire", NULL};
+static const char *const engine_names[] = {"auto", "copy", "sockmap", "splice", "uring", "wire", NULL};
 
 const struct relay_engine *relay_engine_find(const char *name)
 {
@@ -77,5 +77,6 @@ void kernel_facts_probe(const struct loop *loop, struct kernel_facts *ret_facts)
 	ret_facts->ring_refusal = relay_ring_refusal(loop);
 	ret_facts->splice_error = probe_splice();
 	ret_facts->wire_refusal = NULL;
+	ret_facts->sockmap_refusal = NULL;
 	ret_facts->pipe_bytes_max = probe_pipe_bytes();
 }

@@ -28,6 +28,7 @@ static void engine_enter(struct relay *relay, enum relay_side from, const struct
 {
 	struct relay_engine_counters *counters = engine_counters(relay->worker, engine);
 	relay->directions[from].engine = engine;
+	relay->directions[from].since_ms = loop_now_ms(relay->worker->options.loop);
 	counter_add(&counters->directions_ever, 1);
 	counter_add(&counters->directions_now, 1);
 }
@@ -42,12 +43,15 @@ static void engine_leave(struct relay *relay, enum relay_side from)
 	counter_add(&engine_counters(relay->worker, direction->engine)->directions_now, (uint64_t)-1);
 }
 
-static void engine_move(struct relay *relay, enum relay_side from, const struct relay_engine *engine)
+static void engine_move(
+	struct relay *relay, enum relay_side from, const struct relay_engine *engine, enum move_reason reason)
 {
 	struct relay_direction *direction = &relay->directions[from];
 	engine_leave(relay, from);
 	engine_enter(relay, from, engine);
+	direction->move_reason = (uint8_t)reason;
 	counter_add(&engine_counters(relay->worker, engine)->moves_in, 1);
+	counter_add(&engine_counters(relay->worker, engine)->moves[reason], 1);
 	if (direction->moves < UINT16_MAX)
 		direction->moves++;
 }
@@ -57,9 +61,10 @@ static void engine_move(struct relay *relay, enum relay_side from, const struct 
 static void engine_review(struct relay *relay, enum relay_side from)
 {
 	struct relay_direction *direction = &relay->directions[from];
-	const struct relay_engine *engine = relay_auto_choose(relay, from);
+	enum move_reason reason;
+	const struct relay_engine *engine = relay_auto_choose(relay, from, &reason);
 	if (engine != direction->engine && direction->engine->is_clean(relay, from))
-		engine_move(relay, from, engine);
+		engine_move(relay, from, engine, reason);
 }
 
 void relay_note_read(struct relay *relay, enum relay_side from)
@@ -84,6 +89,16 @@ void relay_note_written(struct relay *relay, enum relay_side from, uint32_t byte
 	direction->bytes += bytes;
 	relay->active_ms[relay_other(from)] = loop_now_ms(relay->worker->options.loop);
 	counter_add(&engine_counters(relay->worker, direction->engine)->bytes, bytes);
+}
+
+void relay_note_carried(struct relay *relay, enum relay_side from, uint64_t bytes, uint64_t at_ms)
+{
+	struct relay_direction *direction = &relay->directions[from];
+	direction->bytes += bytes;
+	counter_add(&engine_counters(relay->worker, direction->engine)->bytes, bytes);
+	for (unsigned side = 0; side < RELAY_SIDES; side++)
+		if (relay->active_ms[side] < at_ms)
+			relay->active_ms[side] = at_ms;
 }
 
 /* --- the end --- */
@@ -125,6 +140,11 @@ void relay_sample(struct relay *relay)
 {
 	if (relay->taken != NULL)
 		relay->takeover->takeover->sample(relay);
+	for (unsigned side = 0; side < RELAY_SIDES; side++) {
+		const struct relay_engine *engine = relay->directions[side].engine;
+		if (relay->is_running && engine != NULL && engine->sample != NULL)
+			engine->sample(relay, side);
+	}
 }
 
 struct relay_packets relay_packets(const struct relay *relay, enum relay_side from)
@@ -132,6 +152,14 @@ struct relay_packets relay_packets(const struct relay *relay, enum relay_side fr
 	if (relay->taken != NULL)
 		return relay->takeover->takeover->packets(relay, from);
 	return (struct relay_packets){0};
+}
+
+const char *relay_away_words(const struct relay *relay, enum relay_side from)
+{
+	const struct relay_direction *direction = &relay->directions[from];
+	if (direction->wanted == NULL || direction->engine == direction->wanted)
+		return "";
+	return sockmap_reason_words(direction->away_reason);
 }
 
 const char *relay_takeover_words(const struct relay *relay)
@@ -228,7 +256,7 @@ static void fall_back(struct relay *relay, enum relay_side from)
 	counter_add(&engine_counters(relay->worker, direction->engine)->refusals, 1);
 	direction->bulk_score = 0;
 	direction->was_refused = true;
-	engine_move(relay, from, &relay_engine_copy);
+	engine_move(relay, from, &relay_engine_copy, MOVE_REFUSED);
 }
 
 /* When bytes begin to wait, the target has its time to take them from now on; when
@@ -379,7 +407,7 @@ void relay_takeover_flush(struct relay *relay, bool is_flushing)
 void relay_takeover_enter(struct relay *relay)
 {
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
-		engine_move(relay, side, relay->takeover);
+		engine_move(relay, side, relay->takeover, MOVE_TAKEN);
 		loop_watch_remove(relay->worker->options.loop, &relay->ends[side].watch, false);
 	}
 	relay->is_carried = true;
@@ -521,6 +549,9 @@ int relay_worker_init(struct relay_worker *worker, const struct relay_worker_opt
 		facts.wire_refusal = options->wire_refusal != NULL
 			? options->wire_refusal
 			: "neither 'relay wire' nor 'wire-interfaces' asks for it";
+	if (options->sockmap == NULL)
+		facts.sockmap_refusal = options->sockmap_refusal != NULL ? options->sockmap_refusal
+									 : "no 'relay sockmap' asks for it";
 	for (unsigned i = 0; relay_engines[i] != NULL; i++) {
 		int result = engine_open(worker, i, &facts);
 		if (result < 0) {

@@ -33,12 +33,18 @@ struct relay_direction {
 	uint64_t bytes; /* accepted by the target's socket */
 	struct relay_batch *batch; /* set while it is woken for many bytes only */
 	void *held; /* engine's: a buffer or pipe while bytes are stuck */
-	void *flow; /* uring's, as long as it has the direction */
+	void *flow; /* uring's or sockmap's, as long as it has the direction */
+	uint64_t since_ms; /* when its engine got it */
+	uint64_t away_until_ms; /* the engine wanted is not to be tried before */
 	uint32_t held_start, held_end;
 	uint32_t flow_bytes; /* since the last pause, while there is no batch */
+	uint32_t queued; /* on their way to the target in the kernel, by the last sample */
 	uint16_t moves; /* times the engine was changed */
 	uint8_t bulk_score; /* auto: evidence for bulk */
 	uint8_t batch_misses; /* batches in a row that were not worth it */
+	uint8_t move_reason; /* enum move_reason: of the last change */
+	uint8_t away_reason; /* enum sockmap_reason: why it is not with the engine wanted */
+	uint8_t away_tries;
 	bool is_ended; /* the source's end was passed on, or the target is gone */
 	bool may_read : 1; /* last known readiness of the source */
 	bool may_write : 1; /* and of the target */
@@ -121,6 +127,8 @@ struct relay_packets {
 	uint64_t packets, retransmits;
 };
 struct relay_packets relay_packets(const struct relay *relay, enum relay_side from);
+/* Why the direction is not with the engine that the configuration names, in words; "". */
+const char *relay_away_words(const struct relay *relay, enum relay_side from);
 /* Why no engine in the kernel carries the relay, in words; "" when one does or none was tried. */
 const char *relay_takeover_words(const struct relay *relay);
 

@@ -1,16 +1,21 @@
 /* What a worker's relays share: sizes, engines, counters. */
 #pragma once
 
+#include "bpf/shared/sockmap.h"
 #include "metrics/counters.h"
+#include "relay/move_reason.h"
 #include "relay/relay.h"
+#include "relay/sockmap_reason.h"
 #include "relay/wire_reason.h"
 
+struct sockmap_table;
 struct wire_hub;
 
 /* Per engine and worker, summed for show relay and metrics. */
 struct relay_engine_counters {
 	counter directions_ever, directions_now, bytes, moves_in, refusals;
 	counter packets, retransmits; /* of engines that see packets */
+	counter moves[MOVE_REASONS]; /* moves_in, by why */
 };
 
 enum { RELAY_ENGINES_MAX = 8 };
@@ -26,6 +31,8 @@ struct relay_worker_options {
 	struct wire_hub *wire; /* NULL: wire_refusal says why, in words that outlive the worker */
 	const char *wire_refusal;
 	unsigned wire_parked_max; /* spliced connections that linger after their end */
+	struct sockmap_table *sockmap; /* the worker's own; NULL: sockmap_refusal says why */
+	const char *sockmap_refusal; /* in words that outlive the worker */
 	/* All on the loop's thread.  on_half_closed: `from` has ended and that was
 	 * passed on.  on_side_failed: the side broke, what it had sent is still being
 	 * delivered; only on_end follows.  on_end comes exactly once, last; the relay then
@@ -50,6 +57,9 @@ struct relay_worker {
 	uint64_t held_bytes; /* in private copy buffers now; readable from any thread */
 	uint32_t pipes_used, pipes_made;
 	counter wire_refusals[WIRE_REASONS];
+	counter sockmap_refusals[SOCKMAP_REASONS];
+	counter sockmap_brakes[SOCKMAP_CAUSES]; /* packets that were passed instead of redirected */
+	counter sockmap_pairs; /* in the table now */
 	counter wire_false_resets; /* that the receiver did not believe */
 	counter lean_reads; /* made with no room left to keep what the target may refuse */
 };

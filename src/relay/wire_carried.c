@@ -141,6 +141,9 @@ void wire_forwarded_count(struct wire_entry *entry)
 		struct relay_direction *direction = &entry->relay->directions[side];
 		unsigned target = relay_other(side);
 		int64_t further = (int64_t)(pair->hot[target].ack_max - entry->written_before[target]);
+		/* An end has a number, too. */
+		if (pair->hot[target].state & WIRE_FINACK)
+			further--;
 		if (further <= 0 || entry->bytes_before[side] + (uint64_t)further <= direction->bytes)
 			continue;
 		uint64_t bytes = entry->bytes_before[side] + (uint64_t)further;

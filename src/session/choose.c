@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "session/session_internal.h"
+#include "session/session_rules.h"
 
 static void waited(struct session *session)
 {
@@ -90,13 +90,33 @@ static const struct endpoint *local_find(const struct session *session, struct e
 	return room->family != AF_UNSPEC ? room : NULL;
 }
 
+/* The bytes are still where they were looked at: nobody reads them before the relay does. */
+static void key_find(struct session *session, struct session_key *room, struct choose_request *request)
+{
+	const struct config_proxy *config = session->backend->config;
+	struct session_facts facts;
+	if (config->balance != CONFIG_BALANCE_HASH || config->hash.expression == NULL)
+		return;
+	session_facts_fill(session, &facts);
+	if (config->rules.needs_bytes)
+		session_facts_look(session, &facts.facts);
+	facts.facts.is_final = true;
+	session_key_make(&facts, room);
+	request->key = room->bytes;
+	request->key_len = room->len;
+}
+
 void session_choose(struct session *session)
 {
 	struct server *server = NULL;
 	struct endpoint local;
+	struct session_key key;
 	struct choose_request request = {.client = &session->client, .local = local_find(session, &local)};
+	key_find(session, &key, &request);
 	if (session->is_turning_same)
 		request.stick = session->last_server;
+	else if (session->last_server == NULL && session->wanted != NULL)
+		request.stick = session->wanted;
 	else
 		request.avoid = session->last_server;
 	session->is_turning_same = false;

@@ -119,6 +119,8 @@ static void failed(struct session *session, int error)
 	struct backend *backend = session->backend;
 	server_socket_drop(session);
 	loop_timer_cancel(session->table->loop, &session->timer);
+	if (!is_our_fault(error))
+		server_observe(session->last_server, false);
 	session_server_release(session);
 	if (error == EADDRNOTAVAIL)
 		source_ports_lack(session);
@@ -143,6 +145,7 @@ static void connected(struct session *session, unsigned events)
 	struct server *server = session->server;
 	unsigned worker = session->table->worker;
 	session->connect_ms = (int32_t)(session_now_ms(session) - session->accepted_ms);
+	server_observe(server, true);
 	counter_add(&server->counters[worker].sessions, 1);
 	__atomic_store_n(&server->last_session_wall_us, session->accepted_wall_us, __ATOMIC_RELAXED);
 	session_relay_begin(session, events);

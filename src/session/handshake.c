@@ -31,7 +31,8 @@ static void turn_away(struct session *session)
 void session_handshake_begin(struct session *session)
 {
 	uint32_t limit_ms = session_frontend_config(session)->timeouts.client_hs_ms;
-	if (!is_trusted(&session->listener->config->accept_proxy, &session->client)) {
+	if (!session->is_proxy_expected &&
+		!is_trusted(&session->listener->config->accept_proxy, &session->client)) {
 		turn_away(session);
 		return;
 	}

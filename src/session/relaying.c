@@ -114,7 +114,8 @@ static bool is_anything_undelivered(const struct session *session)
 {
 	const int fds[RELAY_SIDES] = {session->client_fd, session->server_fd};
 	for (unsigned side = 0; side < RELAY_SIDES; side++) {
-		if (relay_held_bytes(&session->relay, side) > 0 || session_unsent_bytes(fds[side]) > 0 ||
+		if (relay_held_bytes(&session->relay, side) > 0 ||
+			session->relay.directions[side].queued > 0 || session_unsent_bytes(fds[side]) > 0 ||
 			unread_bytes(fds[side]) > 0 || session->relay.ends[side].error != 0 ||
 			session_socket_is_dead(fds[side]))
 			return true;

@@ -3,6 +3,7 @@
 
 #include "session/session.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,11 +12,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "net/socket_options.h"
-#include "session/session_internal.h"
+#include "session/session_rules.h"
 
 #define STATE(name) (1u << SESSION_##name)
 
-/* From each state to these.  Timers: HANDSHAKE timeout client-hs; QUEUED timeout queue; CONNECTING timeout
+/* From each state to these.  Timers: HANDSHAKE timeout client-hs; INSPECTING inspect-delay; QUEUED timeout queue; CONNECTING timeout
  * connect; RETRYING the turn-around or, for another server, none; RELAYING timeout client, server or tunnel;
  * DRAINING also client-fin and server-fin; CLOSING the same as DRAINING. */
 static const struct {
@@ -23,7 +24,9 @@ static const struct {
 	unsigned next;
 } states[SESSION_STATES] = {
 	[SESSION_HANDSHAKE] = {"handshake", STATE(CHOOSING) | STATE(CLOSED)},
-	[SESSION_CHOOSING] = {"choosing", STATE(QUEUED) | STATE(CONNECTING) | STATE(CLOSED)},
+	[SESSION_INSPECTING] = {"inspecting", STATE(CHOOSING) | STATE(CLOSED)},
+	[SESSION_CHOOSING] = {"choosing",
+		STATE(INSPECTING) | STATE(QUEUED) | STATE(CONNECTING) | STATE(CLOSED)},
 	[SESSION_QUEUED] = {"queued", STATE(CONNECTING) | STATE(CHOOSING) | STATE(CLOSED)},
 	[SESSION_CONNECTING] = {"connecting", STATE(RELAYING) | STATE(RETRYING) | STATE(CLOSED)},
 	[SESSION_RETRYING] = {"retrying", STATE(CHOOSING) | STATE(CLOSED)},
@@ -62,6 +65,9 @@ static void on_timer(struct loop_timer *timer)
 	switch ((enum session_state)session->state) {
 	case SESSION_HANDSHAKE:
 		session_handshake_timeout(session);
+		return;
+	case SESSION_INSPECTING:
+		session_inspect_advance(session);
 		return;
 	case SESSION_QUEUED:
 		session_queue_timeout(session);
@@ -107,6 +113,8 @@ static void on_client_early(struct loop_watch *watch, unsigned events)
 		session_close(session, CLOSE_CLIENT_LEFT, FAREWELL_ORDERLY, FAREWELL_RESET);
 	else if (session->state == SESSION_HANDSHAKE)
 		session_handshake_advance(session);
+	else if (session->state == SESSION_INSPECTING && (events & (LOOP_READABLE | LOOP_PEER_CLOSED)))
+		session_inspect_advance(session);
 }
 
 static void on_free(struct loop_task *task)
@@ -135,7 +143,7 @@ static void session_init(
 	list_add(&table->sessions, &session->node);
 }
 
-static void backend_enter(struct session *session, struct backend *backend)
+void session_backend_enter(struct session *session, struct backend *backend)
 {
 	unsigned worker = session->table->worker;
 	session->backend = backend;
@@ -145,23 +153,51 @@ static void backend_enter(struct session *session, struct backend *backend)
 	rate_meter_count_max(&backend->rate, &backend->rate_max, session_now_ms(session));
 }
 
+static void refuse(struct session *session, size_t counter_at)
+{
+	unsigned worker = session->table->worker;
+	struct traffic_counters *blocks[] = {
+		&session->listener->frontend->counters[worker], &session->listener->counters[worker]};
+	for (unsigned i = 0; i < ARRAY_LENGTH(blocks); i++)
+		counter_add((counter *)(void *)((char *)blocks[i] + counter_at), 1);
+	session_close(session, CLOSE_REFUSED, FAREWELL_RESET, FAREWELL_RESET);
+}
+
 void session_begin(struct session *session)
 {
 	struct frontend *frontend = session->listener->frontend;
 	unsigned worker = session->table->worker;
+	if (session_judge_session(session) == VERDICT_REJECT) {
+		refuse(session, offsetof(struct traffic_counters, denied_sessions));
+		return;
+	}
 	counter_add(&session->table->sessions_ever, 1);
 	counter_add(&frontend->counters[worker].sessions, 1);
 	counter_add(&session->listener->counters[worker].sessions, 1);
-	if (frontend->default_backend == NULL) {
-		session_close(session, CLOSE_NO_BACKEND, FAREWELL_ORDERLY, FAREWELL_RESET);
+	session_inspect_begin(session);
+}
+
+static void begin(struct session *session)
+{
+	struct session_table *table = session->table;
+	struct loop_watch *watch = &session->relay.ends[RELAY_CLIENT].watch;
+	enum session_verdict verdict = session_judge_connection(session);
+	if (verdict == VERDICT_REJECT) {
+		refuse(session, offsetof(struct traffic_counters, refused_connections));
 		return;
 	}
-	backend_enter(session, frontend->default_backend);
-	/* Its end may have come together with the PROXY header. */
-	if (has_left(session))
-		session_close(session, CLOSE_CLIENT_LEFT, FAREWELL_ORDERLY, FAREWELL_RESET);
+	session->is_proxy_expected = verdict == VERDICT_EXPECT_PROXY;
+	if (session->is_proxy_expected || session->listener->config->accept_proxy.is_on)
+		session->state = SESSION_HANDSHAKE;
+	if (loop_watch_add(table->loop, watch, session->client_fd, LOOP_READABLE | LOOP_WRITABLE,
+		    on_client_early) < 0) {
+		session_close(session, CLOSE_RESOURCE, FAREWELL_RESET, FAREWELL_RESET);
+		return;
+	}
+	if (session->state == SESSION_HANDSHAKE)
+		session_handshake_begin(session);
 	else
-		session_choose(session);
+		session_begin(session);
 }
 
 void session_open(struct session_table *table, struct listener *listener, int fd, const struct address *peer)
@@ -175,16 +211,8 @@ void session_open(struct session_table *table, struct listener *listener, int fd
 	}
 	session_init(session, table, fd, peer);
 	session->listener = listener;
-	session->state = listener->config->accept_proxy.is_on ? SESSION_HANDSHAKE : SESSION_CHOOSING;
-	struct loop_watch *watch = &session->relay.ends[RELAY_CLIENT].watch;
-	if (loop_watch_add(table->loop, watch, fd, LOOP_READABLE | LOOP_WRITABLE, on_client_early) < 0) {
-		session_close(session, CLOSE_RESOURCE, FAREWELL_RESET, FAREWELL_RESET);
-		return;
-	}
-	if (session->state == SESSION_HANDSHAKE)
-		session_handshake_begin(session);
-	else
-		session_begin(session);
+	session->state = SESSION_CHOOSING;
+	begin(session);
 }
 
 /* --- the end --- */
@@ -317,7 +345,15 @@ int session_table_init(struct session_table *table)
 	pool_init(&table->pool, sizeof(struct session), 0);
 	pool_init(&table->headers, sizeof(struct session_header), 0);
 	pool_init(&table->tlvs, sizeof(struct session_tlvs), 0);
-	return relay_worker_init(&table->relay_worker, &options);
+	table->room = rule_room_create();
+	if (table->room == NULL)
+		return -ENOMEM;
+	int result = relay_worker_init(&table->relay_worker, &options);
+	if (result < 0) {
+		rule_room_destroy(table->room);
+		table->room = NULL;
+	}
+	return result;
 }
 
 void session_table_kill_all(struct session_table *table, enum close_reason reason)
@@ -333,6 +369,8 @@ void session_table_release(struct session_table *table)
 	pool_release(&table->tlvs);
 	pool_release(&table->headers);
 	pool_release(&table->pool);
+	rule_room_destroy(table->room);
+	table->room = NULL;
 }
 
 struct session *session_table_next(struct session_table *table, uint64_t after_id)

@@ -15,10 +15,12 @@
 #include "net/acceptor.h"
 #include "net/frontend.h"
 #include "relay/relay_worker.h"
+#include "rule/facts.h"
 #include "session/close_reason.h"
 
 enum session_state {
 	SESSION_HANDSHAKE, /* for the PROXY header that comes before the client's bytes */
+	SESSION_INSPECTING, /* what the client sends first, as rules ask for it */
 	SESSION_CHOOSING,
 	SESSION_QUEUED, /* for a server's slot */
 	SESSION_CONNECTING,
@@ -33,6 +35,20 @@ const char *session_state_name(enum session_state state);
 
 struct session;
 
+/* Frontends and backends by their index in the configuration, and backends by name: what
+ * rules lead to.  Made once and read by all workers. */
+struct session_routes {
+	struct frontend **frontends; /* [proxies]; NULL: none of that index */
+	struct backend **backends; /* [proxies] */
+	struct backend **by_name; /* [named], sorted */
+	unsigned proxies, named;
+};
+/* Of lists that begin here.  Returns 0 or -ENOMEM; release cleans up after either. */
+int session_routes_init(struct session_routes *routes, const struct config *config,
+	struct frontend *frontends, struct backend *backends) MUST_USE;
+void session_routes_release(struct session_routes *routes);
+struct backend *session_routes_find(const struct session_routes *routes, const char *name);
+
 /* A worker's sessions and what they share. */
 struct session_table {
 	struct loop *loop;
@@ -41,6 +57,10 @@ struct session_table {
 	struct list sessions; /* in order of their ids */
 	const struct config_global *global;
 	struct accept_limits *limits;
+	const struct session_routes *routes;
+	struct rule_room *room; /* to evaluate rules in */
+	uint8_t inspected
+		[TLS_HELLO_STREAM_BYTES_MAX]; /* what a client has sent first, while it is looked at */
 	struct log_ring *log_ring; /* NULL: no logging */
 	unsigned worker; /* index of our counter blocks */
 	uint64_t next_id, ids_step; /* ids are unique in the process */
@@ -89,6 +109,10 @@ struct session_view {
 	uint32_t held[RELAY_SIDES];
 	const char *engines[RELAY_SIDES]; /* NULL before relaying */
 	uint16_t moves[RELAY_SIDES];
+	uint64_t engine_ms[RELAY_SIDES]; /* with the engine */
+	const char *move_reasons[RELAY_SIDES]; /* a word for the last move; NULL: there was none */
+	const char *away_words[RELAY_SIDES]; /* as relay_away_words() */
+	uint32_t queued[RELAY_SIDES]; /* as in struct relay_direction */
 	bool is_ended[RELAY_SIDES]; /* the source has closed */
 	bool is_target_shut[RELAY_SIDES]; /* as in struct relay_direction */
 	struct relay_packets packets[RELAY_SIDES]; /* of engines that see packets */

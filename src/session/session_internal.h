@@ -45,6 +45,7 @@ struct session {
 	struct backend *backend;
 	struct server *server; /* holds a slot on it; NULL: none */
 	struct server *last_server; /* tried last, for logs and redispatch */
+	struct server *wanted; /* by use-server, for the first choice; NULL: none */
 	struct session_wait *wait;
 	struct session_header *header; /* NULL: no accept-proxy */
 	uint64_t accepted_wall_us, accepted_ms;
@@ -57,9 +58,12 @@ struct session {
 	uint8_t state, reason;
 	uint8_t client_events; /* seen before relaying */
 	uint8_t broken_side; /* while closing */
+	uint8_t step; /* while inspecting, see inspect.c */
 	bool is_redispatched : 1;
 	bool is_turning_same : 1; /* the next choice is for last_server */
 	bool is_logged_early : 1;
+	bool is_proxy_expected : 1; /* a rule says that a PROXY header comes */
+	bool is_woken_late : 1; /* the client's socket reports only as many bytes as are waited for */
 };
 
 /* session.c: the only place where the state changes; CHECKs the arrow. */
@@ -89,6 +93,9 @@ void session_handshake_release(struct session *session);
 const struct endpoint *session_peer(const struct session *session);
 /* What the client connected to. */
 void session_frontend_local(const struct session *session, struct endpoint *ret_endpoint);
+
+/* session.c: the session is one of the backend's from now on. */
+void session_backend_enter(struct session *session, struct backend *backend);
 
 /* announce.c: the PROXY header for the server, at most SESSION_PREFIX_BYTES_MAX.
  * Returns its length; 0: the server wants none. */

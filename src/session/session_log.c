@@ -22,6 +22,7 @@ static char phase_of(const struct session *session)
 {
 	switch ((enum session_state)session->state) {
 	case SESSION_HANDSHAKE:
+	case SESSION_INSPECTING:
 		return 'R';
 	case SESSION_QUEUED:
 		return 'Q';
@@ -148,10 +149,13 @@ static bool is_wanted(const struct session *session, bool is_early)
 		return false;
 	if (is_early)
 		return true;
+	/* As with HAProxy these rules leave no line. */
+	if (session->reason == CLOSE_REFUSED)
+		return false;
 	bool is_normal = session->reason == CLOSE_FINISHED;
 	if (session->is_logged_early || (config->has_dontlog_normal && is_normal))
 		return false;
-	if (session->reason >= CLOSE_PROXY_TIMEOUT && session->reason <= CLOSE_PROXY_UNTRUSTED)
+	if (session->reason >= CLOSE_PROXY_TIMEOUT && session->reason <= CLOSE_REJECTED)
 		return true;
 	bool has_data = session->relay.directions[RELAY_CLIENT].bytes > 0 ||
 		session->relay.directions[RELAY_SERVER].bytes > 0;
@@ -188,6 +192,11 @@ static void view_sides(const struct session *session, struct session_view *view)
 		view->held[side] = relay_held_bytes(&session->relay, side);
 		view->engines[side] = relay_engine_name(&session->relay, side);
 		view->moves[side] = direction->moves;
+		view->queued[side] = direction->queued;
+		view->engine_ms[side] = view->engines[side] != NULL ? now_ms - direction->since_ms : 0;
+		view->move_reasons[side] =
+			direction->moves > 0 ? move_reason_name(direction->move_reason) : NULL;
+		view->away_words[side] = relay_away_words(&session->relay, side);
 		view->packets[side] = relay_packets(&session->relay, side);
 		view->is_ended[side] = direction->is_ended;
 		view->is_target_shut[side] = direction->is_target_shut;

@@ -16,4 +16,6 @@ void engine_facts_find(struct engine_facts *ret_facts)
 {
 	kernel_facts_probe(NULL, &ret_facts->kernel);
 	ret_facts->kernel.wire_refusal = wire_try(ret_facts->wire_reason);
+	if (sockmap_selftest(ret_facts->sockmap_reason) != 0)
+		ret_facts->kernel.sockmap_refusal = ret_facts->sockmap_reason;
 }

@@ -38,7 +38,9 @@ enum flag {
 	FLAG_REFERENCE,
 	FLAG_METRICS,
 	FLAG_MASTER,
+	FLAG_MASTER_NOTIFY,
 	FLAG_SOCKETS,
+	FLAG_MASTER_SOCKET,
 };
 
 static const struct option_row {
@@ -63,6 +65,14 @@ static const struct option_row {
 		"once started, tell these processes to finish"},
 	{"-st", "--terminate", FLAG_TERMINATE, VALUE_PIDS, "PID...",
 		"once started, tell these processes to stop"},
+	{"-W", "--master-worker", FLAG_MASTER, VALUE_NONE, NULL,
+		"start a master, which starts a worker and replaces it for a reload"},
+	{"-Ws", "--master-notify", FLAG_MASTER_NOTIFY, VALUE_NONE, NULL,
+		"the same in the foreground, telling systemd (sd_notify)"},
+	{"-S", "--master-socket", FLAG_MASTER_SOCKET, VALUE_TEXT, "PATH",
+		"the master's runtime socket: show proc, reload, @1 ..."},
+	{"-x", "--take-sockets", FLAG_SOCKETS, VALUE_TEXT, "SOCKET",
+		"take the listening sockets over from the process behind this stats socket"},
 	{"-v", "--version", FLAG_VERSION, VALUE_NONE, NULL, "print the version"},
 	{"-vv", "--facts", FLAG_FACTS, VALUE_NONE, NULL,
 		"print what this kernel can run, and why not what it cannot"},
@@ -75,9 +85,6 @@ static const struct option_row {
 	{NULL, "--print-reference", FLAG_REFERENCE, VALUE_NONE, NULL,
 		"print the keyword chapters of spliced.cfg(5)"},
 	{NULL, "--print-metrics", FLAG_METRICS, VALUE_NONE, NULL, "print the reference of the metrics"},
-	{"-W", "--master-worker", FLAG_MASTER, VALUE_NONE, NULL, NULL},
-	{"-Ws", NULL, FLAG_MASTER, VALUE_NONE, NULL, NULL},
-	{"-x", NULL, FLAG_SOCKETS, VALUE_TEXT, NULL, NULL},
 };
 
 static int usage_error(const char *sentence, const char *word)
@@ -135,6 +142,10 @@ static int flag_apply_plain(struct options *options, const struct option_row *ro
 		options->is_verbose = true;
 	else if (row->flag == FLAG_QUIET)
 		options->is_quiet = true;
+	else if (row->flag == FLAG_MASTER)
+		options->is_master = true;
+	else if (row->flag == FLAG_MASTER_NOTIFY)
+		options->is_master = options->has_notify = options->is_foreground = true;
 	else if (row->flag == FLAG_VERSION)
 		options->action = OPTIONS_VERSION;
 	else if (row->flag == FLAG_FACTS)
@@ -159,6 +170,8 @@ static int flag_apply_text(struct options *options, const struct option_row *row
 		const char **target;
 	} targets[] = {
 		{FLAG_PIDFILE, &options->pidfile},
+		{FLAG_SOCKETS, &options->sockets_path},
+		{FLAG_MASTER_SOCKET, &options->master_socket},
 		{FLAG_NAME, &options->local_name},
 		{FLAG_DIRECTORY, &options->directory},
 		{FLAG_LISTEN, &options->listen},
@@ -226,6 +239,8 @@ static int combination_check(const struct options *options)
 		return usage_error("the quick start does not take a file:", options->paths[0]);
 	if (options->relay != NULL && !is_quick)
 		return usage_error("--relay belongs to the quick start; in a file write", "relay ENGINE");
+	if (options->master_socket != NULL && !options->is_master)
+		return usage_error("-S is for a master: -W or -Ws is missing beside", options->master_socket);
 	if (!is_quick && options->paths_count == 0)
 		return usage_error("no configuration: give one with", "-f FILE");
 	return 0;
@@ -268,6 +283,6 @@ void options_print_help(void)
 			rows[i].value_name != NULL ? rows[i].value_name : "");
 		printf("  %-28s %s\n", words, rows[i].sentence);
 	}
-	puts("\nSignals: USR1 finish (no new connections), TERM and INT stop.\n"
+	puts("\nSignals: USR1 finish (no new connections), TERM and INT stop, USR2 and HUP reload (-W).\n"
 	     "Manual: spliced(8), configuration spliced.cfg(5), runtime socket splicectl(1).");
 }

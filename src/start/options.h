@@ -27,7 +27,9 @@ struct options {
 	const char *listen, *to, *relay;
 	const char *pidfile, *directory, *local_name;
 	unsigned maxconn;
+	const char *sockets_path, *master_socket; /* -x, -S */
 	bool is_daemon, is_foreground, is_quiet, is_verbose;
+	bool is_master, has_notify; /* -W, -Ws */
 	pid_t old_pids[OPTIONS_PIDS_MAX];
 	unsigned old_pids_count;
 	int old_pids_signal;

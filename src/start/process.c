@@ -42,13 +42,13 @@ static int report(const char *what, const char *name)
 	return -error;
 }
 
-/* The packet engine goes on entering connections into its tables and reading sockets. */
+/* The engines in the kernel go on entering connections into their tables and reading sockets. */
 static int bpf_rights_keep(void)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_BPF, CAP_PERFMON, -1) != 0 ||
 		capng_apply(CAPNG_SELECT_CAPS) != 0)
-		return report("keep", "CAP_BPF and CAP_PERFMON for relay wire");
+		return report("keep", "CAP_BPF and CAP_PERFMON for relay wire or sockmap");
 	return 0;
 }
 
@@ -56,7 +56,7 @@ int process_privileges_drop(const struct config_global *global, bool keeps_bpf)
 {
 	bool is_leaving_root = global->uid > 0 && geteuid() == 0;
 	if (keeps_bpf && is_leaving_root && prctl(PR_SET_KEEPCAPS, 1) != 0)
-		return report("keep", "the capabilities of relay wire");
+		return report("keep", "the capabilities of relay wire or sockmap");
 	if (global->chroot != NULL && (chroot(global->chroot) != 0 || chdir("/") != 0))
 		return report("change the root to", global->chroot);
 	if (global->gid >= 0) {
@@ -107,10 +107,8 @@ int process_background(int *ret_ready_fd)
 	return 0;
 }
 
-void process_background_ready(int *ready_fd)
+void process_detach(void)
 {
-	if (*ready_fd < 0)
-		return;
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd >= 0) {
 		for (int fd = 0; fd <= 2; fd++)
@@ -118,6 +116,13 @@ void process_background_ready(int *ready_fd)
 		fd_close(&null_fd);
 	}
 	log_set_stderr_level(-1);
+}
+
+void process_background_ready(int *ready_fd)
+{
+	if (*ready_fd < 0)
+		return;
+	process_detach();
 	ssize_t written = write(*ready_fd, "", 1);
 	(void)written;
 	fd_close(ready_fd);

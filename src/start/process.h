@@ -17,3 +17,5 @@ int process_privileges_drop(const struct config_global *global, bool keeps_bpf) 
  * or with 1 when the child dies before. */
 int process_background(int *ret_ready_fd) MUST_USE;
 void process_background_ready(int *ready_fd);
+/* Lets go of the terminal: standard descriptors, and messages there. */
+void process_detach(void);

@@ -12,9 +12,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "check/check.h"
 #include "log/log_format.h"
 #include "net/congestion.h"
 #include "net/source_address.h"
+#include "worker/instance_sockmap.h"
 #include "worker/instance_wire.h"
 #include "worker/resolver.h"
 #include "worker/server_events.h"
@@ -22,6 +24,7 @@
 enum {
 	FDS_RESERVED = 128, /* logs, runtime clients, metrics, loops */
 	FDS_PER_WORKER = 8,
+	FDS_PER_SOCKMAP = 20, /* programs, tables and links of a worker */
 	FDS_PER_SESSION = 2,
 	PIPES_MAX_DEFAULT = 512,
 	MAXCONN_FALLBACK = 2000,
@@ -42,6 +45,9 @@ static unsigned cpus_allowed(void)
 static unsigned long fds_fixed(const struct instance *instance)
 {
 	unsigned long count = FDS_RESERVED + (unsigned long)FDS_PER_WORKER * instance->workers_count;
+	count += checks_count(instance->config);
+	if (instance_sockmap_is_wanted(instance->config))
+		count += (unsigned long)FDS_PER_SOCKMAP * instance->workers_count;
 	for (const struct config_proxy *proxy = instance->config->proxies; proxy != NULL;
 		proxy = proxy->next) {
 		for (const struct config_bind *bind = proxy->binds; bind != NULL; bind = bind->next)
@@ -148,11 +154,13 @@ static struct backend *backend_of(const struct instance *instance, const struct 
 	return NULL;
 }
 
-/* Rules without conditions: the first use_backend decides for every connection. */
+/* Where connections go that no condition sends elsewhere; a first use_backend without
+ * one decides for all. */
 static const struct config_proxy *backend_config_of(const struct config_proxy *frontend)
 {
-	if (frontend->use_backends != NULL)
-		return frontend->use_backends->backend;
+	const struct config_use_backend *use = frontend->rules.use_backends;
+	if (use != NULL && use->condition == NULL && use->parts == NULL)
+		return use->backend;
 	if (frontend->default_backend != NULL)
 		return frontend->default_backend;
 	return frontend->roles & CONFIG_ROLE_BACKEND ? frontend : NULL;
@@ -195,6 +203,7 @@ static int frontend_add(struct instance *instance, const struct config_proxy *co
 	result = log_format_make(config, &frontend->log_format);
 	if (result < 0)
 		return result;
+	frontend->bound_before = instance->bound_before;
 	result = listener_open_all(frontend, &instance->config->global, reason, sizeof(reason));
 	if (result < 0)
 		log_event(LOG_LEVEL_ALERT, "Starting frontend %s: %s", config->name, reason);
@@ -276,22 +285,33 @@ static int instance_build(struct instance *instance)
 		return result;
 	instance->event_ring = log_ring_add(instance->log_sender);
 	instance_wire_create(instance);
+	instance_sockmap_create(instance);
 	result = proxies_add(instance);
 	if (result == 0)
 		result = resolvers_create(
 			instance->control_loop, instance->config, instance->backends, &instance->resolvers);
 	if (result < 0)
 		return result;
+	result = checks_create(
+		instance->backends, instance->config, instance->control_loop, &instance->checks);
+	if (result < 0)
+		return result;
+	result = session_routes_init(
+		&instance->routes, instance->config, instance->frontends, instance->backends);
+	if (result < 0)
+		return result;
 	return workers_init(instance);
 }
 
-int instance_create(const struct config *config, struct loop *control_loop, struct instance **ret_instance)
+int instance_create(const struct config *config, struct loop *control_loop, struct socket_set *bound_before,
+	struct instance **ret_instance)
 {
 	struct instance *instance = calloc(1, sizeof(*instance));
 	if (instance == NULL)
 		return -ENOMEM;
 	instance->config = config;
 	instance->control_loop = control_loop;
+	instance->bound_before = bound_before;
 	instance->workers_count = config->global.nbthread != 0 ? config->global.nbthread : cpus_allowed();
 	if (instance->workers_count > WORKERS_MAX)
 		instance->workers_count = WORKERS_MAX;
@@ -351,6 +371,7 @@ int instance_start(struct instance *instance)
 		return started;
 	server_events_watch(instance);
 	resolvers_start(instance->resolvers);
+	checks_start(instance->checks);
 	for (unsigned i = 0; i < instance->workers_count; i++) {
 		int result = worker_start(&instance->workers[i]);
 		if (result < 0) {
@@ -359,6 +380,7 @@ int instance_start(struct instance *instance)
 			return result;
 		}
 	}
+	instance_own_files(instance, true);
 	return 0;
 }
 
@@ -520,14 +542,42 @@ void instance_destroy(struct instance *instance)
 		worker_release(&instance->workers[i]);
 	free(instance->workers);
 	instance_wire_destroy(instance);
+	instance_sockmap_destroy(instance);
 	free(instance->stop_change);
 	/* Jobs that came back while the workers ended are run, so that their memory goes. */
 	loop_run_once(instance->control_loop, 0);
+	checks_destroy(instance->checks);
 	log_set_sink(NULL, NULL);
 	log_sender_destroy(instance->log_sender);
+	session_routes_release(&instance->routes);
 	proxies_destroy(instance);
 	pthread_mutex_destroy(&instance->event_lock);
 	free(instance);
+}
+
+/* --- for other processes --- */
+
+int instance_sockets_offer(const struct instance *instance, struct socket_set *set)
+{
+	for (const struct frontend *frontend = instance->frontends; frontend != NULL;
+		frontend = frontend->next) {
+		for (const struct listener *listener = frontend->listeners; listener != NULL;
+			listener = listener->next) {
+			int error = listener_offer(listener, set);
+			if (error < 0)
+				return error;
+		}
+	}
+	return 0;
+}
+
+void instance_own_files(struct instance *instance, bool are_ours)
+{
+	for (struct frontend *frontend = instance->frontends; frontend != NULL; frontend = frontend->next) {
+		for (struct listener *listener = frontend->listeners; listener != NULL;
+			listener = listener->next)
+			listener_own_file(listener, are_ours);
+	}
 }
 
 /* --- by name --- */

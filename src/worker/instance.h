@@ -9,14 +9,19 @@
 
 struct accept_change;
 struct resolver;
+struct checks;
+struct sockmap_table;
 struct wire_hub;
 
 enum instance_state { INSTANCE_RUNNING, INSTANCE_SOFT_STOPPING, INSTANCE_STOPPED };
 
 struct instance {
 	const struct config *config;
+	struct socket_set *bound_before; /* while it is made; NULL: none */
+	bool is_given_away; /* another process has its listening sockets too */
 	struct frontend *frontends;
 	struct backend *backends;
+	struct session_routes routes;
 	struct accept_limits limits;
 	struct worker *workers;
 	unsigned workers_count;
@@ -32,9 +37,12 @@ struct instance {
 	uint32_t pipes_max; /* of all workers */
 	unsigned long fd_limit;
 	struct resolver *resolvers; /* NULL: none are configured */
+	struct checks *checks;
 	struct wire_hub *wire; /* NULL: none */
 	unsigned wire_parked_max; /* of all workers */
 	char wire_refusal[256]; /* why there is none, when the configuration asks for it */
+	struct sockmap_table **sockmaps; /* one a worker; NULL: none */
+	char sockmap_refusal[256]; /* why there are none, when the configuration asks for them */
 	/* Soft stop has ended: no session is left.  On the control loop. */
 	void (*on_stopped)(struct instance *instance);
 	struct loop_timer stop_timer;
@@ -48,10 +56,10 @@ struct instance {
 int instance_config_check(const struct config *config) MUST_USE;
 
 /* Builds frontends, backends and workers from the configuration and opens the
- * listening sockets; starts nothing.  Mistakes are reported by log_event.
+ * listening sockets, taking what fits from bound_before (NULL: nothing); starts nothing.  Mistakes are reported by log_event.
  * Returns 0 or -errno. */
-int instance_create(
-	const struct config *config, struct loop *control_loop, struct instance **ret_instance) MUST_USE;
+int instance_create(const struct config *config, struct loop *control_loop, struct socket_set *bound_before,
+	struct instance **ret_instance) MUST_USE;
 /* Threads begin to accept. */
 int instance_start(struct instance *instance) MUST_USE;
 /* Stops accepting and closes the listening sockets; on_stopped follows when the
@@ -61,6 +69,12 @@ void instance_soft_stop(struct instance *instance);
 void instance_stop(struct instance *instance);
 /* instance_stop() first when threads run.  NULL is allowed. */
 void instance_destroy(struct instance *instance);
+
+/* Adds duplicates of all listening sockets to the set.  Returns 0 or -errno. */
+int instance_sockets_offer(const struct instance *instance, struct socket_set *set) MUST_USE;
+/* Whether this process removes the files of its unix sockets in the end.  A process that has taken
+ * sockets over begins to when it runs, and ceases to when it has sent them to another. */
+void instance_own_files(struct instance *instance, bool are_ours);
 
 struct frontend *instance_frontend_find(const struct instance *instance, const char *name);
 struct backend *instance_backend_find(const struct instance *instance, const char *name);

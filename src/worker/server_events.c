@@ -71,10 +71,25 @@ static void backups_end(struct instance *instance, const struct backend *backend
 	}
 }
 
+/* Servers with checks of their own are logged with the reason, by check/. */
+static void change_log(const struct server *server, enum server_event event)
+{
+	const struct backend *backend = server->backend;
+	const struct server *followed = server->followed;
+	if (followed != NULL)
+		log_event(event == SERVER_WENT_AWAY ? LOG_LEVEL_ALERT : LOG_LEVEL_NOTICE,
+			"Server %s/%s is %s via %s/%s.", backend->config->name, server->config->name,
+			event == SERVER_WENT_AWAY ? "DOWN" : "UP", followed->backend->config->name,
+			followed->config->name);
+	if (event == SERVER_WENT_AWAY && !backend_has_usable(backend))
+		log_event(LOG_LEVEL_ALERT, "backend %s has no server available!", backend->config->name);
+}
+
 static void on_server_event(struct server *server, enum server_event event, void *context)
 {
 	struct instance *instance = context;
 	const struct config_server *config = server->config;
+	change_log(server, event);
 	switch (event) {
 	case SERVER_WENT_AWAY:
 		if (config->has_shutdown_on_down)

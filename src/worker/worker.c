@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "worker/instance.h"
+#include "worker/instance_sockmap.h"
 
 /* --- the thread --- */
 
@@ -80,10 +80,13 @@ void worker_accept_set(struct worker *worker, const struct frontend *frontend, b
 		if (frontend != NULL && owner != frontend)
 			continue;
 		enum frontend_state state = __atomic_load_n(&owner->state, __ATOMIC_ACQUIRE);
-		if (is_accepting && state == FRONTEND_OPEN)
+		if (is_accepting && state == FRONTEND_OPEN) {
 			acceptor_start(worker->acceptors[i]);
-		else
-			acceptor_stop(worker->acceptors[i]);
+			continue;
+		}
+		if (is_accepting && state == FRONTEND_STOPPED)
+			acceptor_drain(worker->acceptors[i]);
+		acceptor_stop(worker->acceptors[i]);
 	}
 }
 
@@ -142,6 +145,7 @@ static int sessions_init(struct worker *worker)
 	table->loop = worker->loop;
 	table->global = global;
 	table->limits = &instance->limits;
+	table->routes = &instance->routes;
 	table->log_ring = log_ring_add(instance->log_sender);
 	table->worker = worker->index;
 	table->next_id = worker->index + 1;
@@ -159,28 +163,31 @@ static int sessions_init(struct worker *worker)
 	options->wire = instance->wire;
 	options->wire_refusal = instance->wire_refusal[0] != '\0' ? instance->wire_refusal : NULL;
 	options->wire_parked_max = instance->wire_parked_max / instance->workers_count + 1;
+	options->sockmap = instance_sockmap_table(instance, worker->index);
+	options->sockmap_refusal = instance->sockmap_refusal[0] != '\0' ? instance->sockmap_refusal : NULL;
 	options->held_bytes_max = instance->held_bytes_max / instance->workers_count;
 	return session_table_init(table);
 }
 
-static unsigned listeners_count(const struct instance *instance)
+static unsigned acceptors_count(const struct worker *worker)
 {
 	unsigned count = 0;
-	for (const struct frontend *frontend = instance->frontends; frontend != NULL;
+	for (const struct frontend *frontend = worker->instance->frontends; frontend != NULL;
 		frontend = frontend->next) {
 		for (const struct listener *listener = frontend->listeners; listener != NULL;
 			listener = listener->next)
-			count++;
+			count += listener_rounds(listener, worker->index);
 	}
 	return count;
 }
 
-static int acceptor_add(struct worker *worker, struct listener *listener)
+static int acceptor_add(struct worker *worker, struct listener *listener, unsigned round)
 {
 	struct acceptor_options options = {
 		.loop = worker->loop,
 		.limits = &worker->instance->limits,
 		.worker = worker->index,
+		.round = round,
 		.burst_max = worker->instance->config->global.maxaccept,
 		.on_accept = on_accept,
 		.context = worker,
@@ -193,10 +200,20 @@ static int acceptor_add(struct worker *worker, struct listener *listener)
 	return 0;
 }
 
+static int acceptors_add(struct worker *worker, struct listener *listener)
+{
+	for (unsigned round = 0; round < listener_rounds(listener, worker->index); round++) {
+		int result = acceptor_add(worker, listener, round);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
 static int acceptors_init(struct worker *worker)
 {
 	struct instance *instance = worker->instance;
-	unsigned count = listeners_count(instance);
+	unsigned count = acceptors_count(worker);
 	worker->acceptors = calloc(count + 1, sizeof(struct acceptor *));
 	worker->listeners = calloc(count + 1, sizeof(struct listener *));
 	if (worker->acceptors == NULL || worker->listeners == NULL)
@@ -204,7 +221,7 @@ static int acceptors_init(struct worker *worker)
 	for (struct frontend *frontend = instance->frontends; frontend != NULL; frontend = frontend->next) {
 		for (struct listener *listener = frontend->listeners; listener != NULL;
 			listener = listener->next) {
-			int result = acceptor_add(worker, listener);
+			int result = acceptors_add(worker, listener);
 			if (result < 0)
 				return result;
 		}

@@ -272,11 +272,11 @@ static void print_pairs(struct wire_table *table)
 			       "\"highest\": %llu, \"state\": %u, \"outside\": %u, \"malformed\": %u, \"too_big\": %u, \"expired\": %u, "
 			       "\"frozen\": %u, \"icmp\": %u, \"told\": %u, \"copies\": %u, \"slipped\": %u}\n",
 				i, d, (unsigned long long)(hot[d].seq_max - pairs[i].begins[d]),
-				(unsigned long long)hot[d].packets,
-				hot[d].retransmits, (unsigned long long)hot[d].seq_max, hot[d].state,
-				cold[d].outside, cold[d].malformed, cold[d].too_big, cold[d].expired,
-				cold[d].frozen, (unsigned)cold[d].icmp, (unsigned)cold[d].told,
-				(unsigned)hot[d].copies, pairs[i].slipped);
+				(unsigned long long)hot[d].packets, hot[d].retransmits,
+				(unsigned long long)hot[d].seq_max, hot[d].state, cold[d].outside,
+				cold[d].malformed, cold[d].too_big, cold[d].expired, cold[d].frozen,
+				(unsigned)cold[d].icmp, (unsigned)cold[d].told, (unsigned)hot[d].copies,
+				pairs[i].slipped);
 	}
 }
 

@@ -43,7 +43,7 @@ static const char *refusal_of(const struct combination *combination)
 
 	if (refusal != NULL || engine == NULL)
 		return refusal;
-	kernel_facts_probe(NULL, &facts);
+	rig_facts(&facts, engine->name);
 	return engine->unavailable(&facts);
 }
 
@@ -53,13 +53,18 @@ static bool is_in_scope(const struct combination *combination)
 
 	const struct relay_engine *engine = relay_engine_find(combination->engine);
 
-	/* Nothing of these lines ever meets an interface; tests/e2e has a lab for takeovers. */
-	if (engine != NULL && engine->takeover != NULL)
+	/* It carries packets, and nothing of the loop's. */
+	if (engine == &relay_engine_wire &&
+		(!(scope & CASE_PACKETS_TOO) || combination->family == FAMILY_UNIX ||
+			strcmp(combination->loop, "epoll") != 0))
 		return false;
 	/* It lives on the loop's ring. */
 	if (strcmp(combination->engine, "uring") == 0 && strcmp(combination->loop, "uring") != 0)
 		return false;
 	if ((scope & CASE_TCP_ONLY) && combination->family == FAMILY_UNIX)
+		return false;
+	if ((scope & CASE_CARRIED_ONLY) && engine == &relay_engine_sockmap &&
+		combination->family == FAMILY_UNIX)
 		return false;
 	return !(scope & CASE_NAMED_ONLY) || relay_engine_find(combination->engine) != NULL;
 }
@@ -133,6 +138,8 @@ int engine_cases_run(const char *group, const struct engine_case *cases, size_t 
 			.initial_state = combination,
 		};
 	}
+	/* For whoever looks for a mistake: a pattern with * and ?. */
+	cmocka_set_test_filter(getenv("CASES"));
 	int failed = _cmocka_run_group_tests(group, tests, made, NULL, NULL);
 	free(tests);
 	free(combinations);

@@ -6,6 +6,8 @@
 enum {
 	CASE_TCP_ONLY = 1, /* the family must know resets and urgent data */
 	CASE_NAMED_ONLY = 2, /* not for auto */
+	CASE_PACKETS_TOO = 8, /* nothing in it is about what waits in the proxy */
+	CASE_CARRIED_ONLY = 4, /* not for an engine that refuses the family */
 };
 
 struct engine_case {

@@ -31,6 +31,8 @@ struct rig_limits {
 struct rig {
 	const char *engine; /* asked for in both directions */
 	enum family family;
+	bool is_in_lab; /* far ends are on hosts of their own */
+	struct wire_hub *wire;
 	struct rig_limits limits;
 	struct loop *loop;
 	struct relay_worker worker;
@@ -69,14 +71,21 @@ struct line {
 	enum relay_outcome outcome;
 	enum relay_side broken_side;
 	bool is_stopped;
+	bool has_parted;
 	bool stops_on_half_close; /* the owner calls relay_stop() in the callback */
 };
 
+/* What this kernel allows, with what the engine itself tries. */
+void rig_facts(struct kernel_facts *ret_facts, const char *engine);
+/* The table of the sockmap engine; NULL: *ret_refusal, which may be NULL, says why there is none. */
+struct sockmap_table *rig_sockmap(const char **ret_refusal);
 /* limits may be NULL. */
 void rig_open(struct rig *rig, const char *engine, const char *loop, enum family family,
 	const struct rig_limits *limits);
 /* Closes what lines are left; then nothing may be left of anything. */
 void rig_close(struct rig *rig);
+/* Cases ran on wire, and it took over nothing. */
+bool rig_wire_has_failed_to_carry(void);
 bool rig_is_tcp(const struct rig *rig);
 /* Whether the engine that was asked for is `name`. */
 bool rig_asks(const struct rig *rig, const char *name);
@@ -101,6 +110,8 @@ void line_open(struct line *line, struct rig *rig);
 /* relay_stop(), and the sockets are closed as the owner must. */
 void line_stop(struct line *line);
 void line_close(struct line *line);
+/* Gives the near sockets to the engine if it keeps them, else closes them.  Idempotent. */
+void line_near_close(struct line *line, bool is_reset);
 /* The relay holds nothing and is in no list. */
 void line_check_let_go(const struct line *line);
 /* Whether all that the other side sent has arrived at this one. */

@@ -38,7 +38,9 @@ static void line_flow(struct line *line, enum relay_side from)
 		while (far_read(line, relay_other(from), 256 * KIB) > 0)
 			continue;
 	}
-	assert_int_equal(is_batched(line, from), must_batch(line->rig));
+	/* A crowded direction may have left sockmap for splice. */
+	if (!rig_asks(line->rig, "sockmap"))
+		assert_int_equal(is_batched(line, from), must_batch(line->rig));
 }
 
 static void line_open_flowing(struct line *line, struct rig *rig, enum relay_side from)

@@ -191,14 +191,15 @@ static const struct rig_limits limits_units = {
 };
 
 static const struct engine_case cases[] = {
-	{"bytes may come in a pass", bytes_in_a_pass, &limits_units, 0},
-	{"an end may come in a pass", end_in_a_pass, &limits_units, 0},
+	{"bytes may come in a pass", bytes_in_a_pass, &limits_units, CASE_PACKETS_TOO},
+	{"an end may come in a pass", end_in_a_pass, &limits_units, CASE_PACKETS_TOO},
 	{"the other end may come in a pass", other_end_in_a_pass, &limits_units, 0},
 	{"a reset that a read meets first is a reset", reset_in_a_pass, &limits_units, CASE_TCP_ONLY},
-	{"a reader may go in a pass", reader_gone_in_a_pass, &limits_units, 0},
+	{"a reader may go in a pass", reader_gone_in_a_pass, &limits_units, CASE_PACKETS_TOO},
 	{"urgent bytes may come in a pass", urgent_in_a_pass, &limits_units, 0},
-	{"urgent bytes and the end may come in a pass", urgent_and_end_in_a_pass, &limits_units, 0},
-	{"a stop may come in a pass", stop_in_a_pass, &limits_units, 0},
+	{"urgent bytes and the end may come in a pass", urgent_and_end_in_a_pass, &limits_units,
+		CASE_PACKETS_TOO},
+	{"a stop may come in a pass", stop_in_a_pass, &limits_units, CASE_PACKETS_TOO},
 };
 
 int main(void)

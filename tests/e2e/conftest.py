@@ -45,15 +45,19 @@ TEST_SECONDS = 60
 NOT_IN_LAB = {
     "test_bad_input": "no connection is made",
     "test_balance_haproxy": "only choices are compared",
+    "test_routing_haproxy": "only choices are compared",
+    "test_check": "checks come from the proxy, and wire carries none of them",
     "test_demo": "it is not about the daemon",
     "test_proxy_": "headers name and trust addresses of the loopback network, or it makes its own lab",
     "test_bench_": "it is not about the daemon",
+    "test_reload": "masters run beside the lab",
     "test_wire": "it makes its own lab",
 }
 # Of so many sessions and more wire must carry so large a part (many end before it can).
 CARRIED_FROM_SESSIONS, CARRIED_SHARE_MIN = 500, 0.1
 # Files whose tests share a server that is dear to start: one process runs them all.
-SHARED_FILES = ("test_postgresql.py", "test_mariadb.py", "test_http.py", "test_ssh.py", "test_redis.py")
+SHARED_FILES = ("test_postgresql.py", "test_mariadb.py", "test_http.py", "test_ssh.py", "test_redis.py",
+                "test_check_servers.py")
 
 
 def pytest_configure(config):

@@ -56,7 +56,7 @@ def test_version_is_one_line(ours_only):
 def test_facts_list_every_engine(ours_only):
     done = run_daemon("-vv")
     assert done.returncode == 0
-    for name in ("auto", "copy", "splice", "uring"):
+    for name in ("auto", "copy", "sockmap", "splice", "uring"):
         assert re.search(rf"(?m)^  {name} +(available|unavailable: \S)", done.stdout), done.stdout
 
 

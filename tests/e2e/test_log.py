@@ -157,5 +157,5 @@ def test_log_format_can_name_reason_and_engine(make_link, ours_only, engine):
     server.sendall(content[:100_000])
     receive_exactly(client, 100_000)
     finish(client, server)
-    engines = {"auto": "copy|splice", "wire": "copy|splice|wire"}.get(engine, engine)
+    engines = {"auto": "copy|splice", "wire": "copy|splice|wire", "sockmap": "copy|sockmap"}.get(engine, engine)
     assert link.log.wait_for(rf"why=(.+) in=({engines}) out=({engines})$")[0].group(1)

@@ -73,6 +73,16 @@ def exchange(front, listener):
         assert seen.recv(10) == b"hello"
 
 
+def test_checks_follow_the_name(start, dns, listen):
+    _, port = listen("127.0.0.3")
+    dns.say(NAME, a=["127.0.0.2"])
+    daemon, _ = start(port, "check inter 50ms rise 1 fall 1")
+    wait_status(daemon, "DOWN")
+    dns.say(NAME, a=["127.0.0.3"])
+    wait_status(daemon, "UP")
+    assert row(daemon)["addr"] == f"127.0.0.3:{port}"
+
+
 def test_new_connections_follow_the_name_and_old_ones_stay(start, dns, listen):
     (first, second), port = listen("127.0.0.2", "127.0.0.3")
     dns.say(NAME, a=["127.0.0.2"])

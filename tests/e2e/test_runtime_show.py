@@ -178,7 +178,7 @@ def test_show_relay_tells_which_engine_moved_what(make_link, ours_only, engine, 
     def moved():
         rows = [line.split() for line in link.daemon.runtime.ask("show relay").splitlines()
                 if line and not line.startswith("#")]
-        table = {row[0]: int(row[3]) for row in rows if len(row) >= 7}
+        table = {row[0]: int(row[3]) for row in rows if len(row) >= 7 and row[3].isdigit()}
         return table if sum(table.values()) == amount + 1 else None
 
     table = wait_until(moved, "show relay to count every byte")

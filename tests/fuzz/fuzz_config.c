@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-	static const char *const engines[] = {"auto", "copy", "splice", "uring", NULL};
+	static const char *const engines[] = {"auto", "copy", "sockmap", "splice", "uring", NULL};
 	static FILE *nowhere;
 	const struct config_text text = {"fuzz.cfg", (const char *)bytes, len};
 	struct config_options options = {.names = {engines}, .has_no_lookups = true, .errors_max = 20};

@@ -198,6 +198,8 @@ static void reason_check(const struct ending *ending)
 	case CLOSE_NO_BACKEND:
 		SIM_CHECK(sim_params.is_backendless, "there is a backend");
 		return;
+	case CLOSE_REJECTED:
+	case CLOSE_REFUSED:
 	case CLOSE_PROXY_TIMEOUT:
 	case CLOSE_PROXY_INVALID:
 	case CLOSE_PROXY_UNTRUSTED:

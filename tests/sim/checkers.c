@@ -80,6 +80,7 @@ static void timer_check(const struct session *session)
 	case SESSION_DRAINING:
 		must_be_set = timeouts->client_ms + timeouts->server_ms + timeouts->tunnel_ms + fin_ms > 0;
 		break;
+	case SESSION_INSPECTING:
 	case SESSION_RETRYING:
 	case SESSION_CLOSING:
 		must_be_set = true;

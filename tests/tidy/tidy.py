@@ -27,16 +27,18 @@ LAYERS = {
     "loop": 1,
     "proto": 1,
     "bpf": 1,
-    "config": 2,
-    "net": 2,
-    "backend": 2,
-    "log": 2,
-    "relay": 2,
-    "session": 3,
-    "worker": 4,
-    "admin": 5,
-    "start": 5,
-    "main": 6,
+    "rule": 2,
+    "config": 3,
+    "net": 3,
+    "backend": 3,
+    "log": 3,
+    "relay": 3,
+    "session": 4,
+    "check": 4,
+    "worker": 5,
+    "admin": 6,
+    "start": 6,
+    "main": 7,
 }
 # What everybody on or above its step may read.
 SHARED_FOLDERS = {"config"}
@@ -73,12 +75,15 @@ DATA_PATH_FOLDERS = {"relay", "session"}
 ALLOCATION_ALLOWED = {
     ("src/relay/engine_copy.c", "open_worker"),  # once a worker
     ("src/relay/engine_copy.c", "relay_copy_hold"),  # only while bytes are stuck; memory-max is the bound
+    ("src/relay/engine_sockmap.c", "open_worker"),  # once a worker
+    ("src/relay/sockmap_pair.c", "sockmap_pairs_init"),  # once a worker
     ("src/relay/engine_splice.c", "open_worker"),  # once a worker
     ("src/relay/engine_wire.c", "open_worker"),  # once a worker
     ("src/relay/wire_hub.c", "entries_make"),  # once a process
     ("src/relay/wire_hub.c", "wire_hub_create"),  # once a process
     ("src/relay/engine_splice.c", "pipe_create"),  # kept in a pool; maxpipes is the bound
     ("src/relay/engine_uring.c", "open_worker"),  # once a worker
+    ("src/session/routes.c", "tables_create"),  # once a process
     ("src/session/choose.c", "enter_queue"),  # only a session that must wait; maxconn is the bound
 }
 # Those beside the loop that may speak io_uring.

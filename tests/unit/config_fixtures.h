@@ -18,7 +18,7 @@ struct config_fixture {
 	size_t messages_len;
 };
 
-static const char *const config_fixture_engines[] = {"auto", "copy", "splice", "uring", NULL};
+static const char *const config_fixture_engines[] = {"auto", "copy", "sockmap", "splice", "uring", NULL};
 
 /* The caller releases the fixture. */
 static inline void config_fixture_load_bytes(struct config_fixture *fixture, const char *bytes, size_t len)

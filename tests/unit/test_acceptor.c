@@ -477,6 +477,32 @@ static void what_waited_before_the_socket_was_ours_is_prepared(void **state)
 	worker_close(&worker);
 }
 
+/* A stopped frontend accepts nothing, except what draining finds, up to the limit. */
+static void draining_takes_what_waits_within_the_limits(void **state)
+{
+	enum { WAITING = 6 };
+	struct worker_fixture worker;
+	int clients[WAITING];
+	(void)state;
+	assert_int_equal(fixture_open(&net, 1), 0);
+	worker_open(&worker, 0, 1);
+	net.frontend->state = FRONTEND_STOPPED;
+	limits.maxconn = WAITING - 1;
+	clients_connect(clients, WAITING);
+	worker_settle(&worker);
+	assert_int_equal(worker.taken_count, 0);
+	acceptor_drain(worker.acceptor);
+	assert_int_equal(worker.taken_count, WAITING - 1);
+	limits.maxconn = 0;
+	acceptor_drain(worker.acceptor);
+	assert_int_equal(worker.taken_count, WAITING);
+	acceptor_drain(worker.acceptor);
+	assert_int_equal(worker.taken_count, WAITING);
+	worker_close(&worker);
+	for (unsigned i = 0; i < WAITING; i++)
+		close(clients[i]);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, net_open, net_close)
@@ -484,6 +510,7 @@ int main(void)
 		CASE(connections_are_handed_over_and_counted),
 		CASE(unix_peers_have_their_family),
 		CASE(a_burst_is_bounded),
+		CASE(draining_takes_what_waits_within_the_limits),
 		CASE(a_limit_holds_and_each_end_lets_one_in),
 		CASE(a_full_limit_costs_nothing_while_it_lasts),
 		CASE(a_raised_limit_and_an_opened_frontend_wake),

@@ -115,6 +115,9 @@ static void inherited_descriptors_are_numbers(void **state)
 	assert_int_equal(spec.kind, ADDRESS_FD);
 	assert_int_equal(spec.fd, 17);
 	assert_int_equal(address_resolve(&spec, 0, &address), -EINVAL);
+	assert_int_equal(address_parse("fd@web-1", &spec, &reason), 0);
+	assert_int_equal(spec.kind, ADDRESS_FD);
+	assert_int_equal(spec.fd, -1);
 }
 
 struct refusal_case {
@@ -153,9 +156,11 @@ static const struct refusal_case refusal_cases[] = {
 	{"@1.2.3.4:80", "unknown prefix"},
 	{"unix@", "path"},
 	{"abns@", "name"},
-	{"fd@", "not a number"},
-	{"fd@x", "not a number"},
-	{"fd@-1", "not a number"},
+	{"fd@", "a number, or the name"},
+	{"fd@a b", "a number, or the name"},
+	{"fd@a:b", "a number, or the name"},
+	{"fd@-1", "a number, or the name"},
+	{"fd@12345678901", "a number, or the name"},
 	{"udp@1.2.3.4:53", "datagram"},
 	{"quic4@:443", "QUIC"},
 	{"sockpair@3", "not supported"},

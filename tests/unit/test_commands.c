@@ -83,8 +83,16 @@ static const struct {
 	{"set weight relayed/one -1", "A weight is a number or a percentage.\n"},
 	{"set weight relayed/one x", "A weight is a number or a percentage.\n"},
 	{"set server relayed/one weight 100%;get weight relayed/one", "2 (initial 2)\n"},
+	{"set server relayed/one health", "'set server <srv> health' expects 'up', 'stopping', or 'down'.\n"},
+	{"set server relayed/one agent up", "agent checks are not enabled on this server.\n"},
+	{"enable health relayed/one", "Health check was not configured on this server, cannot enable it.\n"},
+	{"disable health relayed/one",
+		"Health check was not configured on this server, cannot disable it.\n"},
+	{"enable agent relayed/one", "Agent was not configured on this server, cannot enable it.\n"},
+	{"disable agent relayed/one", "Agent was not configured on this server, cannot disable it.\n"},
 	{"set server relayed/one state", "'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n"},
-	{"set server relayed/one", "usage: set server <backend>/<server> state | weight <value>\n"},
+	{"set server relayed/one",
+		"usage: set server <backend>/<server> agent | health | state | weight <value>\n"},
 	{"set maxconn frontend relayed 5", ""},
 	{"set maxconn frontend relayed x", "Integer value expected.\n"},
 	{"set maxconn frontend", "A frontend name is expected.\n"},
@@ -189,6 +197,24 @@ static void test_server_states_have_haproxys_numbers(void **state)
 	admin_fixture_destroy(fixture);
 }
 
+static void test_health_can_be_forced(void **state)
+{
+	(void)state;
+	struct admin_fixture *fixture = admin_fixture_create();
+	expect_words(fixture, "set server relayed/one health down;show stat relayed 4 1 typed",
+		".status.1:SGP:str:DOWN\n");
+	expect_words(fixture, "show servers state", "\n2 relayed 1 one 192.0.2.1 0 0 2 2 ");
+	expect_words(fixture, "set server relayed/one health stopping;show stat relayed 4 1 typed",
+		".status.1:SGP:str:NOLB\n");
+	expect_words(fixture, "show servers state", "\n2 relayed 1 one 192.0.2.1 3 0 2 2 ");
+	expect_words(fixture, "set server relayed/one health up;show stat relayed 4 1 typed",
+		".status.1:SGP:str:UP\n");
+	fixture->servers[1].track = "one";
+	expect_words(
+		fixture, "set server relayed/two health up", "cannot change health on a tracking server.\n");
+	admin_fixture_destroy(fixture);
+}
+
 static void test_info_has_three_forms(void **state)
 {
 	(void)state;
@@ -212,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_every_command_is_refused_below_its_level),
 		cmocka_unit_test(test_rows_are_in_order_and_complete),
 		cmocka_unit_test(test_server_states_have_haproxys_numbers),
+		cmocka_unit_test(test_health_can_be_forced),
 		cmocka_unit_test(test_info_has_three_forms),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,16 +11,16 @@ static const char everything[] =
 	"global\n"
 	" presetenv NEW_ONE first\n presetenv NEW_ONE second\n setenv OTHER 127.0.0.1\n unsetenv UNUSED\n"
 	" chroot /var/empty\n daemon\n description \"two words\" and more\n uid 12\n gid 34\n user root\n group root\n"
-	" grace 2s\n hard-stop-after 1m\n node here\n pidfile /run/x.pid\n quiet\n set-dumpable\n"
+	" grace 2s\n hard-stop-after 1m\n hard-stop-spread 30s\n master-worker\n node here\n pidfile /run/x.pid\n quiet\n set-dumpable\n"
 	" cpu-map 1 0-1\n cpu-map auto:1/1-2 3 5\n cpu-map 1/odd 7\n"
-	" loop epoll\n maxconn 4000\n nbthread 4\n wire-interfaces eth0 eth1\n wire-connections 500\n wire-peer\n ulimit-n 9000\n"
+	" loop epoll\n maxconn 4000\n nbthread 4\n wire-interfaces eth0 eth1\n wire-connections 500\n wire-peer\n sockmap-connections 300\n ulimit-n 9000\n"
 	" maxpipes 50\n relay-tuning buffer-size 64k pipe-size 128k memory-max 1g wake-bytes 96k ring-size 1m\n tune.maxaccept -1\n"
 	" tune.rcvbuf.client 1k\n tune.rcvbuf.server 2k\n tune.sndbuf.client 3k\n tune.sndbuf.server 4k\n"
 	" metrics bind 127.0.0.1:9101 haproxy-names\n stats maxconn 7\n stats timeout 3s\n"
 	" stats socket /run/a.sock mode 660 user root group root level admin expose-fd listeners\n"
 	" stats socket 127.0.0.1:9102 uid 1 gid 2\n"
 	" log \"$OTHER\" len 200 format rfc5424 local3 notice err\n log-send-hostname me\n log-tag tagged\n"
-	" relay splice\n"
+	" relay splice\n spread-checks 5\n max-spread-checks 9s\n"
 	"defaults base\n"
 	" mode tcp\n maxconn 300\n backlog 40\n fullconn 50\n retries 5\n balance random(4)\n rate-limit sessions 60\n"
 	" timeout check 1s\n timeout client 2s\n timeout client-fin 3s\n timeout client-hs 4s\n timeout connect 5s\n"
@@ -39,7 +39,9 @@ static const char everything[] =
 	" bind /run/f.sock mode 600 uid 3 gid 4\n bind /run/g.sock user root group root\n bind fd@9 id 77 v4v6\n"
 	" bind abns@name shards by-thread accept-proxy trusted unix\n"
 	" description of the front\n id 5\n log-format \"%ci %cp\"\n use_backend back\n default_backend both\n"
-	"backend back from base\n"
+	" acl here dst_port 8000\n tcp-request connection accept if here\n tcp-request session accept if here\n"
+	" tcp-request inspect-delay 3s\n tcp-request content accept if here\n"
+	"backend back from base\n use-server two if { src_port 1 }\n"
 	" server one 127.0.0.1:1 id 8 maxconn 90 minconn 9 maxqueue 91 tcp-ut 3s cc cubic weight 256 no-backup no-tfo enabled send-proxy no-send-proxy-v2"
 	" slowstart 4s on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions\n"
 	" server two 127.0.0.1:+5 no-send-proxy send-proxy-v2 proxy-v2-options crc32c source 127.0.0.9:77 interface lo usesrc 192.0.2.7:8 track one\n server three [::1] interface lo\n"
@@ -49,6 +51,16 @@ static const char everything[] =
 	" bind :8100\n enabled\n no option tcplog\n no log\n no option redispatch\n no option tcpka\n"
 	"defaults plain\n"
 	" disabled\n"
+	"backend checked from plain\n"
+	" enabled\n max-ejected 25\n option log-health-checks\n option tcp-check\n tcp-check connect port 81 linger\n tcp-check comment words\n"
+	" tcp-check send a\\ b\\r\\n\n tcp-check send-binary 00fF\n tcp-check expect min-recv 4 ! rstring ^x comment why\n"
+	" http-check disable-on-404\n http-check expect status 200,300-302\n http-check send meth GET uri /up hdr Host h body b\n"
+	" option httpchk HEAD /x HTTP/1.1\n option ldap-check\n option mysql-check user m\n option pgsql-check user p\n"
+	" option redis-check\n option smtpchk EHLO d\n option ssl-hello-chk\n option tcp-check\n"
+	" default-server check agent-check agent-port 7 check-send-proxy\n"
+	" server one 127.0.0.1:1 addr 127.0.0.2 port 82 inter 3s fastinter 1s downinter 4s rise 5 fall 6 observe layer4"
+	" error-limit 7 on-error mark-down eject-time 9s eject-max-time 8m agent-inter 8s agent-addr 127.0.0.3 agent-send hi\\n\n"
+	" server two 127.0.0.1:2 no-check no-agent-check no-check-send-proxy\n"
 	"listen off from plain\n bind :8101\n"
 	"resolvers names\n accepted_payload_size 4096\n hold nx 1s\n hold obsolete 2s\n hold other 3s\n hold refused 4s\n"
 	" hold timeout 5s\n hold valid 6s\n nameserver one 192.0.2.1\n nameserver two [2001:db8::1]:5353\n"
@@ -124,6 +136,7 @@ static void check_global(const struct config_global *global)
 	assert_string_equal(global->wire_interfaces[1], "eth1");
 	assert_null(global->wire_interfaces[2]);
 	assert_int_equal(global->wire_connections, 500);
+	assert_int_equal(global->sockmap_connections, 300);
 	assert_true(global->has_wire_peer);
 	assert_int_equal(global->ulimit_n, 9000);
 	assert_int_equal(global->maxpipes, 50);
@@ -144,6 +157,8 @@ static void check_global(const struct config_global *global)
 	assert_string_equal(global->log_send_hostname, "me");
 	assert_string_equal(global->log_tag, "tagged");
 	assert_string_equal(global->relay, "splice");
+	assert_true(global->is_master);
+	assert_int_equal(global->hard_stop_spread_ms, 30000);
 }
 
 static void check_stats_sockets(const struct config_stats_socket *first)
@@ -161,7 +176,7 @@ static void check_stats_sockets(const struct config_stats_socket *first)
 	assert_int_equal(second->uid, 1);
 	assert_int_equal(second->gid, 2);
 	assert_int_equal(second->level, CONFIG_LEVEL_OPERATOR);
-	assert_int_equal(second->place.line, 40);
+	assert_int_equal(second->place.line, 43);
 	assert_null(second->next);
 }
 
@@ -339,6 +354,59 @@ static void check_named_servers(const struct config *config, const struct config
 	assert_int_equal(address_port(&server->address), 7);
 }
 
+static void check_steps(const struct config_check_step *step)
+{
+	assert_int_equal(step->kind, CONFIG_STEP_CONNECT);
+	assert_true(step->port == 81 && step->has_linger && step->is_plain && step->number == 1);
+	step = step->next;
+	assert_int_equal(step->kind, CONFIG_STEP_COMMENT);
+	assert_string_equal(step->comment, "words");
+	step = step->next;
+	assert_int_equal(step->len, 5);
+	assert_memory_equal(step->bytes, "a b\r\n", 5);
+	step = step->next;
+	assert_int_equal(step->len, 2);
+	assert_memory_equal(step->bytes, "\0\xff", 2);
+	step = step->next;
+	assert_true(step->is_negated && step->received_min == 4 && step->match == CONFIG_MATCH_PATTERN);
+	assert_string_equal(step->comment, "why");
+	assert_int_equal(step->error, CHECK_L7_INVALID);
+	assert_null(step->next);
+}
+
+static void check_checks(const struct config_proxy *proxy)
+{
+	const struct config_check_plan *plan = &proxy->check;
+	const struct config_check *check = &proxy->servers->check;
+	const struct config_agent *agent = &proxy->servers->agent;
+	check_steps(plan->steps);
+	assert_true(plan->has_disable_on_404 && plan->has_log && plan->kind == CONFIG_CHECK_TCP);
+	assert_string_equal(plan->name, "tcp-check");
+	assert_int_equal(plan->ejected_percent_max, 25);
+	assert_true(check->eject_ms == 9000 && check->eject_max_ms == 480000);
+	assert_string_equal(plan->method, "HEAD");
+	assert_string_equal(plan->uri, "/x");
+	assert_string_equal(plan->version, "HTTP/1.1");
+	assert_int_equal(plan->http_expects->ranges_count, 2);
+	assert_int_equal(plan->http_expects->ranges[1].last, 302);
+	assert_string_equal(plan->headers->value, "h");
+	assert_true(check->is_on && check->is_observing && check->has_send_proxy && agent->is_on);
+	assert_int_equal(check->port, 82);
+	assert_int_equal(check->inter_ms, 3000);
+	assert_int_equal(check->fastinter_ms, 1000);
+	assert_int_equal(check->downinter_ms, 4000);
+	assert_true(check->rise == 5 && check->fall == 6 && check->errors_max == 7);
+	assert_int_equal(check->on_error, CONFIG_ON_ERROR_MARK_DOWN);
+	assert_int_equal(check->address.v4.sin_addr.s_addr, htonl(0x7f000002));
+	assert_int_equal(agent->address.v4.sin_addr.s_addr, htonl(0x7f000003));
+	assert_true(agent->inter_ms == 8000 && agent->port == 7);
+	assert_string_equal(agent->greeting, "hi\n");
+	check = &proxy->servers->next->check;
+	assert_true(
+		check->inter_ms == 2000 && check->rise == 2 && check->fall == 3 && check->errors_max == 10);
+	assert_false(check->is_on || check->has_send_proxy || proxy->servers->next->agent.is_on);
+}
+
 static void every_keyword_has_its_effect(void **state)
 {
 	struct config_fixture fixture;
@@ -359,11 +427,14 @@ static void every_keyword_has_its_effect(void **state)
 	check_servers(back->servers);
 	check_resolvers(config->resolvers);
 	check_named_servers(config, both->servers);
+	check_checks(config_proxy_find(config, "checked", CONFIG_ROLE_BACKEND));
+	assert_int_equal(config->global.spread_checks_percent, 5);
+	assert_int_equal(config->global.spread_checks_max_ms, 9000);
 	assert_int_equal(back->servers_count, 3);
 	assert_string_equal(front->description, "of the front");
 	assert_string_equal(front->log_format, "%ci %cp");
 	assert_int_equal(front->id, 5);
-	assert_ptr_equal(front->use_backends->backend, back);
+	assert_ptr_equal(front->rules.use_backends->backend, back);
 	assert_ptr_equal(front->default_backend, both);
 	assert_ptr_equal(both->default_backend, both);
 	assert_null(both->log_format);
@@ -411,13 +482,13 @@ static void the_way_to_hash_is_as_written(void **state)
 		{"balance hash dst_port\n hash-type map-based", CONFIG_BALANCE_HASH,
 			{.key = CONFIG_HASH_DST_PORT}},
 		{"balance hash dst\n hash-type consistent", CONFIG_BALANCE_HASH,
-			{CONFIG_HASH_DST, CONFIG_HASH_CONSISTENT, CONFIG_HASH_SDBM, true, 0}},
+			{CONFIG_HASH_DST, CONFIG_HASH_CONSISTENT, CONFIG_HASH_SDBM, true, 0, NULL}},
 		{"hash-type consistent djb2\n balance source", CONFIG_BALANCE_SOURCE,
-			{CONFIG_HASH_SRC, CONFIG_HASH_CONSISTENT, CONFIG_HASH_DJB2, false, 0}},
+			{CONFIG_HASH_SRC, CONFIG_HASH_CONSISTENT, CONFIG_HASH_DJB2, false, 0, NULL}},
 		{"hash-type maglev\n balance hash src\n hash-balance-factor 100", CONFIG_BALANCE_HASH,
-			{CONFIG_HASH_SRC, CONFIG_HASH_MAGLEV, CONFIG_HASH_SDBM, true, 100}},
+			{CONFIG_HASH_SRC, CONFIG_HASH_MAGLEV, CONFIG_HASH_SDBM, true, 100, NULL}},
 		{"hash-type map-based crc32 avalanche\n balance source", CONFIG_BALANCE_SOURCE,
-			{CONFIG_HASH_SRC, CONFIG_HASH_MAP_BASED, CONFIG_HASH_CRC32, true, 0}},
+			{CONFIG_HASH_SRC, CONFIG_HASH_MAP_BASED, CONFIG_HASH_CRC32, true, 0, NULL}},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {

@@ -34,7 +34,7 @@ static int instance_open(void **state)
 	control_loop = loop_create();
 	assert_non_null(control_loop);
 	struct config *config = config_fixture_accept(&fixture, text);
-	assert_int_equal(instance_create(config, control_loop, &instance), 0);
+	assert_int_equal(instance_create(config, control_loop, NULL, &instance), 0);
 	assert_int_equal(instance->workers_count, WORKERS);
 	for (unsigned i = 0; i < WORKERS; i++)
 		worker_accept_set(&instance->workers[i], NULL, true);

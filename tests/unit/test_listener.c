@@ -227,6 +227,111 @@ static void v6only_and_v4v6_decide_about_v4_clients(void **state)
 	}
 }
 
+/* The listener's sockets as another process gets them. */
+static void sockets_offer(const struct net_fixture *fixture, struct socket_set *set)
+{
+	assert_int_equal(listener_offer(fixture->frontend->listeners, set), 0);
+}
+
+static void all_sockets_bound_before_are_taken_however_many_workers_there_are(void **state)
+{
+	const unsigned counts[][2] = {{4, 1}, {3, 2}, {2, 2}, {1, 3}};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
+		struct net_fixture before, after;
+		struct socket_set set = {0};
+		unsigned wanted = counts[i][0] > counts[i][1] ? counts[i][0] : counts[i][1], rounds = 0;
+		fixture_init(&before, "127.0.0.1");
+		assert_int_equal(fixture_open(&before, counts[i][0]), 0);
+		sockets_offer(&before, &set);
+		assert_int_equal(set.count, counts[i][0]);
+		fixture_init(&after, "127.0.0.1");
+		after.bind.address = fixture_target(&before);
+		assert_int_equal(frontend_create(&after.proxy, counts[i][1], 1000, &after.frontend), 0);
+		after.frontend->bound_before = &set;
+		assert_int_equal(
+			listener_open_all(after.frontend, &after.global, after.reason, sizeof(after.reason)),
+			0);
+		const struct listener *listener = after.frontend->listeners;
+		assert_int_equal(listener->sockets_count, wanted);
+		for (unsigned worker = 0; worker < counts[i][1]; worker++)
+			rounds += listener_rounds(listener, worker);
+		assert_int_equal(rounds, wanted);
+		fixture_close(&before);
+		struct address target = fixture_target(&after);
+		FD_AUTO int client = fixture_connect(&target);
+		assert_true(client >= 0);
+		fixture_close(&after);
+		socket_set_release(&set);
+	}
+}
+
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+static void options_that_are_wanted_no_more_are_taken_away(void **state)
+{
+	struct net_fixture before, after;
+	struct socket_set set = {0};
+	(void)state;
+	fixture_init(&before, "127.0.0.1");
+	before.proxy.client_keepalive.is_on = true;
+	before.bind.mss = 700;
+	before.bind.defer_accept_s = 30;
+	before.bind.tcp_user_timeout_ms = 1234;
+	assert_int_equal(fixture_open(&before, 1), 0);
+	sockets_offer(&before, &set);
+	fixture_init(&after, "127.0.0.1");
+	after.bind.address = fixture_target(&before);
+	after.bind.mss = 800;
+	assert_int_equal(frontend_create(&after.proxy, 1, 1000, &after.frontend), 0);
+	after.frontend->bound_before = &set;
+	assert_int_equal(
+		listener_open_all(after.frontend, &after.global, after.reason, sizeof(after.reason)), 0);
+	int fd = after.frontend->listeners->sockets[0];
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_MAXSEG), 800);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT), 0);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	assert_false(after.frontend->listeners->is_inherited);
+	fixture_close(&before);
+	fixture_close(&after);
+	socket_set_release(&set);
+}
+
+static void the_file_of_a_socket_taken_over_is_removed_by_its_owner_only(void **state)
+{
+	struct net_fixture before, after;
+	struct socket_set set = {0};
+	const char *path = scratch_path("passed");
+	(void)state;
+	fixture_init(&before, path);
+	fixture_init(&after, path);
+	assert_int_equal(fixture_open(&before, 2), 0);
+	sockets_offer(&before, &set);
+	assert_int_equal(frontend_create(&after.proxy, 2, 1000, &after.frontend), 0);
+	after.frontend->bound_before = &set;
+	after.bind.unix_mode = 0600;
+	assert_int_equal(
+		listener_open_all(after.frontend, &after.global, after.reason, sizeof(after.reason)), 0);
+	struct stat status;
+	assert_int_equal(lstat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0600);
+	/* A successor that fails leaves it to the process before. */
+	fixture_close(&after);
+	assert_true(path_exists(path));
+	listener_own_file(before.frontend->listeners, false);
+	fixture_close(&before);
+	assert_true(path_exists(path));
+	assert_int_equal(unlink(path), 0);
+	socket_set_release(&set);
+}
+
 static void a_unix_socket_has_its_mode_and_goes_with_the_listener(void **state)
 {
 	struct net_fixture fixture;
@@ -395,6 +500,9 @@ int main(void)
 		cmocka_unit_test(unix_failures_leave_no_files),
 		cmocka_unit_test(an_abstract_socket_listens),
 		cmocka_unit_test(an_inherited_socket_is_taken_over),
+		cmocka_unit_test(all_sockets_bound_before_are_taken_however_many_workers_there_are),
+		cmocka_unit_test(options_that_are_wanted_no_more_are_taken_away),
+		cmocka_unit_test(the_file_of_a_socket_taken_over_is_removed_by_its_owner_only),
 		cmocka_unit_test(an_inherited_descriptor_that_does_not_serve_is_refused),
 	};
 	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);

@@ -202,6 +202,26 @@ static void a_quiet_watch_hears_of_failures_hang_ups_and_what_it_asked_for_alone
 	seen_close(&seen);
 }
 
+static void a_watch_for_ends_hears_of_no_byte(void **state)
+{
+	struct seen seen = {.watch.fd = -1};
+
+	(void)state;
+	tcp_pair(seen.fds);
+	assert_int_equal(loop_watch_add(loop, &seen.watch, seen.fds[0], LOOP_ENDS, seen_ready), 0);
+	loop_run_once(loop, 0);
+	poke(seen.fds[1]);
+	assert_int_equal(send(seen.fds[1], "!", 1, MSG_OOB), 1);
+	for (unsigned i = 0; i < 5; i++)
+		loop_run_once(loop, 1);
+	assert_int_equal(seen.calls, 0);
+	assert_int_equal(shutdown(seen.fds[1], SHUT_WR), 0);
+	for (unsigned i = 0; i < PASSES_MAX && seen.calls == 0; i++)
+		loop_run_once(loop, PASS_WAIT_MS);
+	assert_int_equal(seen.events, LOOP_PEER_CLOSED);
+	seen_close(&seen);
+}
+
 static void a_level_writer_does_not_spin_on_the_peers_half_close(void **state)
 {
 	char block[4096] = {0};
@@ -323,6 +343,7 @@ int main(void)
 		cmocka_unit_test(urgent_data_is_reported_to_a_parked_watch_too),
 		cmocka_unit_test(plain_data_is_not_called_urgent),
 		cmocka_unit_test(a_quiet_watch_hears_of_failures_hang_ups_and_what_it_asked_for_alone),
+		cmocka_unit_test(a_watch_for_ends_hears_of_no_byte),
 		cmocka_unit_test(a_level_writer_does_not_spin_on_the_peers_half_close),
 		cmocka_unit_test(a_waiting_level_writer_lets_the_loop_wait),
 		cmocka_unit_test(a_level_writer_is_told_of_room_again_and_again),

@@ -49,6 +49,7 @@ static void test_metrics_have_haproxys_names_and_labels(void **state)
 	expect_line(page, "spliced_server_status{proxy=\"relayed\",server=\"one\",state=\"UP\"} 1");
 	expect_line(page, "spliced_server_status{proxy=\"relayed\",server=\"three\",state=\"MAINT\"} 1");
 	expect_line(page, "spliced_backend_agg_server_status{proxy=\"relayed\",state=\"UP\"} 2");
+	expect_line(page, "spliced_backend_agg_check_status{proxy=\"relayed\",state=\"L4OK\"} 0");
 	expect_line(page, "spliced_backend_queue_time_average_seconds{proxy=\"relayed\"} 0.000000");
 	expect_line(page, "spliced_process_max_connections 1000");
 	expect_line(page, "spliced_relay_bytes_total{engine=\"copy\"} 0");

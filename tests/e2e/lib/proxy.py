@@ -16,7 +16,7 @@ from lib.waiting import wait_until
 REPOSITORY = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("SPLICED_BINARY", REPOSITORY / "build" / "spliced"))
 # Packets have to come by an interface: only a lab (lib/place.py) exercises wire.
-ENGINES = ("wire",) if place.MODE else ("copy", "splice", "uring", "auto")
+ENGINES = ("wire",) if place.MODE else ("copy", "splice", "uring", "sockmap", "auto")
 # To run everything on another back end of the loop than the daemon would choose.
 LOOP = os.environ.get("SPLICED_LOOP", "")
 

@@ -1,6 +1,6 @@
 /* A bump allocator over growing chunks.  What it leaves to others: knowing when
  * nobody points into it any more. */
-#include "config/arena.h"
+#include "base/arena.h"
 
 #include <stdalign.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Memory that is given back all at once. */
-#include "config/arena.h"
+#include "base/arena.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
