@@ -204,92 +204,99 @@ static int parse_source(struct parser *parser, const struct statement *statement
 	return argument_source(parser, statement, &proxy->source);
 }
 
-static const struct keyword rows[] = {
-	{
-		.name = "balance",
-		.arguments =
-			"roundrobin, static-rr, leastconn, first, source, hash <expression> or random[(<draws>)]",
-		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
-		HANDLED_BY(parse_balance),
-		.default_text = "roundrobin; random alone makes 2 draws",
-		.sentence =
-			"How a server is chosen: each in turn (static-rr from a table made once, which follows no change of weights), the one with the fewest connections for its weight, the first that has room in the order of their numbers, by a hash of the client's address or of what the expression says (see SAMPLES), or the least loaded of a few drawn by lot. Weights count in all but first. With source and hash a connection whose server is full waits for that server; with the others it waits for whichever has room first.",
-	},
-	{
-		.name = "default-server",
-		.arguments = "<parameter> ...",
-		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
-		HANDLED_BY(server_line_parse_default),
-		.is_required_here = true,
-		.sentence = "Parameters of all 'server' lines below.",
-	},
-	{
-		.name = "default_backend",
-		.arguments = "<backend>",
-		.sections = IN_DEFAULTS | IN_CLIENT_SIDE,
-		TEXT_AT(struct config_proxy, default_backend_name),
-		.default_text = "of a listen section itself",
-		.sentence = "Backend of connections that no 'use_backend' has sent elsewhere.",
-	},
-	{
-		.name = "fullconn",
-		.arguments = "<connections>",
-		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
-		COUNT_AT(struct config_proxy, fullconn),
-		.max = INT32_MAX,
-		.default_text = "a tenth of the 'maxconn' of all frontends that lead here",
-		.sentence =
-			"Connections of the backend at which its servers' limits reach 'maxconn' from 'minconn'; below it a limit is 'maxconn' times the backend's connections divided by this, at least 'minconn'.",
-	},
-	{
-		.name = "hash-balance-factor",
-		.arguments = "<percentage>",
-		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
-		.type = KEYWORD_HANDLER,
-		.parse = parse_balance_factor,
-		.max = 65535,
-		.unit = "percent of the average load",
-		.default_text = "0, no bound",
-		.sentence =
-			"Bounds the connections of each server to this share of the average, by weight: a server above it is passed over for the next one by the hash. For 'hash-type consistent' and 'maglev', and for 'balance random'; 125 to 200 are usual.",
-	},
-	{
-		.name = "hash-type",
-		.arguments = "<method> [<function> [avalanche]]",
-		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
-		HANDLED_BY(parse_hash_type),
-		.default_text =
-			"map-based sdbm; a method alone: sdbm, for consistent and maglev with avalanche",
-		.sentence =
-			"How 'balance source' and 'hash' find the server: map-based, an even table in which most clients move when a server comes or goes and weights stay as configured; consistent, a ring in which only the clients of that server move, with shares less even; maglev, a table of 65537 places with both virtues, the same on every machine that has servers of the same names and weights in whatever order. Functions: sdbm, djb2, wt6, crc32; as in HAProxy source uses none. The avalanche spreads what the function leaves close together.",
-	},
-	{
-		.name = "retries",
-		.arguments = "<number>",
-		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
-		COUNT_AT(struct config_proxy, retries),
-		.max = 1000,
-		.default_text = "3",
-		.sentence = "Further attempts after a connection to a server has failed.",
-	},
-	{
-		.name = "server",
-		.arguments = "<name> <address>[:<port>] [<parameter> ...]",
-		.sections = IN_SERVER_SIDE,
-		HANDLED_BY(server_line_parse),
-		.is_required_here = true,
-		.sentence =
-			"One server. Without a port, or with +N or -N in its place, the port the client has connected to is used, plus or minus N. Host names are looked up once, at start, or again and again with 'resolvers'.",
-	},
-	{
-		.name = "source",
-		.arguments = ARGUMENT_SOURCE,
-		.sections = IN_DEFAULTS | IN_SERVER_SIDE,
-		HANDLED_BY(parse_source),
-		.default_text = "the kernel chooses",
-		.sentence =
-			"Address, and ports if given, from which all servers without their own 'source' are connected to. Of the ports the kernel takes one that is free for the server; where there is none, one whose last connection to the server has ended, which would rest for a minute otherwise, is used again, provided both sides have TCP time stamps. 'usesrc' shows the server another address, which need not be this host's: the client's with its port ('client') or with another ('clientip'), or the given one; health checks still use the first address. The server's answers must then be routed to this host and taken in by it, and the capability CAP_NET_ADMIN or CAP_NET_RAW is needed. A client without an address of the server's family is not shown.",
-	},
+static const struct
+	keyword
+		rows
+			[] =
+				{
+					{
+						.name = "balance",
+						.arguments =
+							"roundrobin, static-rr, leastconn, first, source, hash <expression> or random[(<draws>)]",
+						.sections = IN_DEFAULTS | IN_SERVER_SIDE,
+						HANDLED_BY(parse_balance),
+						.default_text = "roundrobin; random alone makes 2 draws",
+						.sentence =
+							"How a server is chosen: each in turn (static-rr from a table made once, which follows no change of weights), the one with the fewest connections for its weight, the first that has room in the order of their numbers, by a hash of the client's address or of what the expression says (see SAMPLES), or the least loaded of a few drawn by lot. Weights count in all but first. With source and hash a connection whose server is full waits for that server; with the others it waits for whichever has room first.",
+					},
+					{
+						.name = "default-server",
+						.arguments = "<parameter> ...",
+						.sections = IN_DEFAULTS | IN_SERVER_SIDE,
+						HANDLED_BY(server_line_parse_default),
+						.is_required_here = true,
+						.sentence = "Parameters of all 'server' lines below.",
+					},
+					{
+						.name = "default_backend",
+						.arguments = "<backend>",
+						.sections = IN_DEFAULTS | IN_CLIENT_SIDE,
+						TEXT_AT(struct config_proxy, default_backend_name),
+						.default_text = "of a listen section itself",
+						.sentence =
+							"Backend of connections that no 'use_backend' has sent elsewhere.",
+					},
+					{
+						.name = "fullconn",
+						.arguments = "<connections>",
+						.sections = IN_DEFAULTS | IN_SERVER_SIDE,
+						COUNT_AT(struct config_proxy, fullconn),
+						.max = INT32_MAX,
+						.default_text =
+							"a tenth of the 'maxconn' of all frontends that lead here",
+						.sentence =
+							"Connections of the backend at which its servers' limits reach 'maxconn' from 'minconn'; below it a limit is 'maxconn' times the backend's connections divided by this, at least 'minconn'.",
+					},
+					{
+						.name = "hash-balance-factor",
+						.arguments = "<percentage>",
+						.sections = IN_DEFAULTS | IN_SERVER_SIDE,
+						.type = KEYWORD_HANDLER,
+						.parse = parse_balance_factor,
+						.max = 65535,
+						.unit = "percent of the average load",
+						.default_text = "0, no bound",
+						.sentence =
+							"Bounds the connections of each server to this share of the average, by weight: a server above it is passed over for the next one by the hash. For 'hash-type consistent' and 'maglev', and for 'balance random'; 125 to 200 are usual.",
+					},
+					{
+						.name = "hash-type",
+						.arguments = "<method> [<function> [avalanche]]",
+						.sections = IN_DEFAULTS | IN_SERVER_SIDE,
+						HANDLED_BY(parse_hash_type),
+						.default_text =
+							"map-based sdbm; a method alone: sdbm, for consistent and maglev with avalanche",
+						.sentence =
+							"How 'balance source' and 'hash' find the server: map-based, an even table in which most clients move when a server comes or goes and weights stay as configured; consistent, a ring in which only the clients of that server move, with shares less even; maglev, a table of 65537 places with both virtues, the same on every machine that has servers of the same names and weights in whatever order. Functions: sdbm, djb2, wt6, crc32; as in HAProxy source uses none. The avalanche spreads what the function leaves close together.",
+					},
+					{
+						.name = "retries",
+						.arguments = "<number>",
+						.sections = IN_DEFAULTS | IN_SERVER_SIDE,
+						COUNT_AT(struct config_proxy, retries),
+						.max = 1000,
+						.default_text = "3",
+						.sentence =
+							"Further attempts after a connection to a server has failed.",
+					},
+					{
+						.name = "server",
+						.arguments = "<name> <address>[:<port>] [<parameter> ...]",
+						.sections = IN_SERVER_SIDE,
+						HANDLED_BY(server_line_parse),
+						.is_required_here = true,
+						.sentence =
+							"One server. Without a port, or with +N or -N in its place, the port the client has connected to is used, plus or minus N. Host names are looked up once, at start, or again and again with 'resolvers'.",
+					},
+					{
+						.name = "source",
+						.arguments = ARGUMENT_SOURCE,
+						.sections = IN_DEFAULTS | IN_SERVER_SIDE,
+						HANDLED_BY(parse_source),
+						.default_text = "the kernel chooses",
+						.sentence =
+							"Address, and ports if given, from which all servers without their own 'source' are connected to. Of the ports the kernel takes one that is free for the server; where there is none, one whose last connection to the server has ended, which would rest for a minute otherwise, is used again, provided both sides have TCP time stamps. 'usesrc' shows the server another address, which need not be this host's: the client's with its port ('client') or with another ('clientip'), or the given one; health checks still use the first address. The server's answers must then be routed to this host and taken in by it, and the capability CAP_NET_ADMIN or CAP_NET_RAW is needed. A client without an address of the server's family is not shown.",
+					},
 };
 
 const struct keyword_table keywords_balance = {rows, ARRAY_LENGTH(rows)};
