@@ -79,16 +79,20 @@ static int range_make(enum number_operator way, int64_t number, struct range *re
 	*ret_range = (struct range){number, number};
 	switch (way) {
 	case NUMBER_GT:
+		if (number == INT64_MAX)
+			return -EINVAL;
 		ret_range->first++;
 		ret_range->last = INT64_MAX;
-		return number == INT64_MAX ? -EINVAL : 0;
+		return 0;
 	case NUMBER_GE:
 		ret_range->last = INT64_MAX;
 		return 0;
 	case NUMBER_LT:
+		if (number == INT64_MIN)
+			return -EINVAL;
 		ret_range->last--;
 		ret_range->first = INT64_MIN;
-		return number == INT64_MIN ? -EINVAL : 0;
+		return 0;
 	case NUMBER_LE:
 		ret_range->first = INT64_MIN;
 		return 0;
