@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs all tests, part by part, and adds them up.
 
-    tools/test.py [--build DIR] [--only PART[,PART…]] [--list]
+    tools/test.py [--build DIR] [--only PART[,PART…]] [--list] [--meson-log FILE]
 
 A part that fails does not keep the others from running.  The last line is always
 `N passed, N failed, N skipped`; the exit status is 0 only when nothing failed.
@@ -24,6 +24,7 @@ MESON_PASSED = {"OK", "EXPECTEDFAIL"}
 MESON_SKIPPED = {"SKIP"}
 E2E_JOBS = "2"
 ALONE_MAX = 10  # more failures than that are no accident
+ALONE_SECONDS = 600
 
 
 class Counts:
@@ -67,20 +68,49 @@ def count_tap(text):
     return counts
 
 
+def count_program(output, result):
+    """Cases of one test program; one that prints no TAP counts as one."""
+    cases = count_tap(output or "")
+    if result in MESON_SKIPPED and not cases.total():
+        cases.skipped += 1
+    elif result in MESON_PASSED and not cases.total():
+        cases.passed += 1
+    elif result not in MESON_PASSED | MESON_SKIPPED and not cases.failed:
+        cases.failed += 1
+    return cases
+
+
+def run_alone(test):
+    """Runs a test program of meson's once more; returns its counts."""
+    try:
+        done = subprocess.run(test["command"], env={**os.environ, **(test.get("env") or {})}, stdout=subprocess.PIPE,
+                              text=True, errors="replace", timeout=ALONE_SECONDS)
+        cases = count_program(done.stdout, "OK" if done.returncode == 0 else "FAIL")
+    except subprocess.TimeoutExpired:
+        done, cases = None, Counts(failed=1)
+    word = "FAILED TWICE" if cases.failed else "failed beside others, passed alone"
+    if cases.failed and done:
+        print(done.stdout)
+    print(f"{word}: {test['name']}", flush=True)
+    return cases
+
+
+def read_meson(log):
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
 def count_meson(log):
-    """Cases out of meson's testlog.json; a program that prints no TAP counts as one."""
-    counts = Counts()
-    for line in log.read_text().splitlines():
-        test = json.loads(line)
-        cases = count_tap(test.get("stdout") or "")
-        result = test["result"]
-        if result in MESON_SKIPPED and not cases.total():
-            cases.skipped += 1
-        elif result in MESON_PASSED and not cases.total():
-            cases.passed += 1
-        elif result not in MESON_PASSED | MESON_SKIPPED and not cases.failed:
-            cases.failed += 1
-        counts.add(cases)
+    """Cases out of meson's testlog.json.  What failed while other tests used the machine as well has a second try,
+    alone, and both outcomes are told."""
+    counts, bad = Counts(), []
+    for test in read_meson(log):
+        cases = count_program(test.get("stdout"), test["result"])
+        if cases.failed and test.get("command"):
+            bad.append((test, cases))
+        else:
+            counts.add(cases)
+    for test, cases in bad:
+        counts.add(run_alone(test) if len(bad) <= ALONE_MAX else cases)
     return counts
 
 
@@ -93,7 +123,7 @@ def run_meson(build, suites, log_name):
     log.unlink(missing_ok=True)
     status, _ = run_streamed(command, environment)
     counts = count_meson(log) if log.exists() else Counts()
-    if status and not counts.failed:
+    if status and not counts.total():
         counts.failed += 1
     return counts
 
@@ -278,7 +308,10 @@ def main():
     parser.add_argument("--build", default="build", help="build directory (build)")
     parser.add_argument("--only", help="these parts, comma-separated")
     parser.add_argument("--list", action="store_true", help="print the parts and end")
+    parser.add_argument("--meson-log", help="give what failed in this testlog.json a second try, and end")
     options = parser.parse_args()
+    if options.meson_log:
+        return 1 if count_meson(Path(options.meson_log)).failed else 0
     if options.list:
         for name, part in PARTS.items():
             print(f"{name:<12} {part.__doc__}")

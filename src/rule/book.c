@@ -149,11 +149,14 @@ int rule_lines_read(
 	char *bytes = file_read(book, path, complaint);
 	if (bytes == NULL)
 		return -EINVAL;
+	const char *const last = bytes + strlen(bytes);
 	for (char *at = bytes, *end; *at != '\0'; at = end) {
 		char storage[512];
 		struct text words;
-		end = at + strcspn(at, "\n");
-		bool is_last = *end == '\0';
+		end = memchr(at, '\n', (size_t)(last - at));
+		bool is_last = end == NULL;
+		if (is_last)
+			end = at + strlen(at);
 		char *line = trim(at, end);
 		end += !is_last;
 		number++;

@@ -4,6 +4,7 @@ Packets have to come by an interface, so the hosts are those of a lab.  Each con
 known to be carried before a test goes on with it.
 """
 
+import re
 import signal
 import socket
 import time
@@ -235,7 +236,7 @@ def test_counts_are_exact_to_the_byte(wired):
             total[name] += len(content)
     for name, size in total.items():
         text = link.daemon.runtime.ask("show sess all")
-        assert f"  {name}: engine=wire moves=1 bytes={size} " in text, text
+        assert re.search(rf"  {name}: engine=wire since=\S+ moves=1 why=taken bytes={size} ", text), text
     client.close()
     assert_received(server, b"", "end")
     server.close()

@@ -38,6 +38,17 @@ def test_a_failed_case_is_not_counted_twice(tmp_path):
     assert count_log(tmp_path, {"result": "FAIL", "stdout": "ok 1 - a\nnot ok 2 - b\n"}) == (1, 1, 0)
 
 
+def test_a_program_that_fails_beside_others_is_run_alone(tmp_path, capfd):
+    def failed(word):
+        return {"name": word, "result": "FAIL", "stdout": "not ok 1 - a\n", "command": ["sh", "-c", word], "env": {}}
+
+    good, bad = failed("echo ok 1 - a; echo ok 2 - b"), failed("echo not ok 1 - a; exit 1")
+    assert count_log(tmp_path, good, {"result": "OK", "stdout": ""}) == (3, 0, 0)
+    assert count_log(tmp_path, good, bad) == (2, 1, 0)
+    assert "FAILED TWICE: echo not ok" in capfd.readouterr().out
+    assert count_log(tmp_path, *[good] * 11) == (0, 11, 0)
+
+
 def test_a_failing_check_is_one_failure():
     assert numbers(runner.run_checks([("yes", ["true"]), ("no", ["false"])])) == (1, 1, 0)
 
