@@ -298,7 +298,7 @@ def run_demo(options, folder, stack):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", help="build directory (build)")
-    parser.add_argument("--seconds", type=float, default=3, help="length of each step (3)")
+    parser.add_argument("--seconds", type=float, default=2, help="length of each step (2)")
     parser.add_argument("--keep", action="store_true", help="leave it running afterwards")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="spliced-demo-")
