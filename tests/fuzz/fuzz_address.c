@@ -65,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	}
 	CHECK(spec.port_first <= spec.port_last);
 	CHECK(!spec.is_port_relative || (spec.port_offset >= -65535 && spec.port_offset <= 65535));
-	CHECK(spec.kind != ADDRESS_FD || spec.fd >= 0 || spec.host[0] != '\0');
+	/* -1: one that has a name. */
+	CHECK(spec.kind != ADDRESS_FD || spec.fd >= -1);
 	if (!is_resolved_here(&spec))
 		return 0;
 	/* An IPv6 address may stand where IPv4 alone is resolved, then it is no name. */
